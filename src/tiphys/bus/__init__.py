@@ -1,0 +1,14 @@
+"""How events travel: the contract of a bus and its drivers."""
+
+from tiphys.bus._base import (
+    Bus,
+    Delivery,
+    Entry,
+    Journal,
+    Limits,
+    Record,
+    State,
+    Subscription,
+)
+
+__all__ = ["Bus", "Delivery", "Entry", "Journal", "Limits", "Record", "State", "Subscription"]

@@ -1,0 +1,134 @@
+"""
+Every error this package raises on purpose.
+
+* TiphysError
+  + ManifestError          the manifest is wrong; retrying cannot help
+  + MissingExtraError      an optional dependency is not installed
+  + UnknownComponentError  no component is registered under a manifest key
+  + SecretError            a Secret or ConfigMap value cannot be found
+  + BusError               the bus did not do what it was asked for; worth another try
+    - BusUnavailable       there is no link to the bus at the moment
+    - PublishError         the bus did not take the event; the source must not acknowledge it
+    - Conflict             somebody else changed a value of the state first
+    - EventDecodeError     a message on the bus is not a CloudEvent
+  + SourceError            the service an event source listens to refused or cannot be reached
+  + ActionError            one attempt of an action failed
+    - TriggerError         the target refused or could not be reached
+    - ParameterError       a parameter or payload could not be resolved from the events
+    - PolicyError          the outcome is one that the trigger's policy calls a failure
+
+Two questions decide a class: is it worth trying again, and whose fault is it?  The languages of
+:mod:`tiphys.languages` have a tree of their own, because that package stands alone.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ActionError",
+    "BusError",
+    "BusUnavailable",
+    "Conflict",
+    "EventDecodeError",
+    "ManifestError",
+    "MissingExtraError",
+    "ParameterError",
+    "PolicyError",
+    "PublishError",
+    "SecretError",
+    "SourceError",
+    "TiphysError",
+    "TriggerError",
+    "UnknownComponentError",
+]
+
+
+class TiphysError(Exception):
+    """Base of all errors raised on purpose; anything else is a bug."""
+
+
+class ManifestError(TiphysError):
+    """
+    The manifest is wrong; retrying cannot help.
+
+    *path* is the field path inside the document, *file* and *line* (from 1) the place where it
+    stands; each is absent where it is not known.
+    """
+
+    def __init__(
+        self, message: str, *, path: str = "", file: str | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.file = file
+        self.line = line
+
+    def __str__(self) -> str:
+        """``file:line: path: message``, as far as the parts are known."""
+        place = self.file or ""
+        if place and self.line is not None:
+            place += f":{self.line}"
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+
+class MissingExtraError(TiphysError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, kind: str, key: str, module: str) -> None:
+        extra = module.partition(".")[0]  # extras are named after what one imports
+        super().__init__(
+            f"{kind} {key!r} needs the module {module!r}, which is not installed; "
+            f"run: pip install 'tiphys[{extra}]'"
+        )
+
+
+class UnknownComponentError(TiphysError, LookupError):
+    """No component is registered under this manifest key."""
+
+
+class SecretError(TiphysError, LookupError):
+    """A Secret or ConfigMap value cannot be found; the message names it and the places tried."""
+
+
+class BusError(TiphysError):
+    """The bus did not do what it was asked for; worth another try."""
+
+
+class BusUnavailable(BusError):
+    """There is no link to the bus at the moment."""
+
+
+class PublishError(BusError):
+    """The bus did not take the event; the source must not acknowledge it."""
+
+
+class Conflict(BusError):
+    """Somebody else changed a value of the state first; read again."""
+
+
+class EventDecodeError(BusError):
+    """A message on the bus is not a CloudEvent; trying again cannot help."""
+
+
+class SourceError(TiphysError):
+    """The service an event source listens to refused or cannot be reached; worth another try."""
+
+
+class ActionError(TiphysError):
+    """One attempt of an action failed.  *retryable*: may the same attempt succeed later?"""
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class TriggerError(ActionError):
+    """The target refused or could not be reached."""
+
+
+class ParameterError(ActionError):
+    """A parameter or payload could not be resolved from the events."""
+
+
+class PolicyError(ActionError):
+    """The outcome is one that the trigger's policy calls a failure."""

@@ -1,0 +1,142 @@
+"""
+The CloudEvent: model and codec (CloudEvents 1.0, structured JSON mode).
+
+The encoding is the one of Argo Events on every bus: the payload travels as ``data_base64``,
+although it is JSON; ``data`` is understood as well, because others may write it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from tiphys.errors import EventDecodeError
+
+JSON = "application/json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """
+    One event.
+
+    *time* is RFC 3339 text as on the bus, empty when there is none; *data* None means that there
+    is no data at all, which is not the same as empty data.  *extensions* are further attributes,
+    such as ``traceparent``.
+    """
+
+    id: str
+    source: str
+    subject: str
+    type: str
+    time: str = ""
+    datacontenttype: str = ""
+    data: bytes | None = None
+    specversion: str = "1.0"
+    extensions: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """The message body for a bus."""
+        members = [b'{"specversion":', orjson.dumps(self.specversion)]
+        for name, value in (
+            (b"id", self.id),
+            (b"source", self.source),
+            (b"type", self.type),
+            (b"subject", self.subject),
+            (b"datacontenttype", self.datacontenttype),
+            (b"time", self.time),
+        ):
+            if value or name in (b"id", b"source", b"type"):
+                members += [b',"', name, b'":', orjson.dumps(value)]
+        for key, extension in self.extensions.items():
+            members += [b",", orjson.dumps(key), b":", orjson.dumps(extension)]
+        if self.data is not None:
+            members += [b',"data_base64":"', base64.b64encode(self.data), b'"']
+        members.append(b"}")
+        return b"".join(members)
+
+    @classmethod
+    def decode(cls, body: bytes) -> CloudEvent:
+        """
+        Read the message body of a bus.
+
+        Raises :exc:`EventDecodeError` for anything that is not a CloudEvent.
+        """
+        try:
+            members = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise EventDecodeError(f"the message is not JSON: {error}") from error
+        if not isinstance(members, dict):
+            raise EventDecodeError("the message is not a JSON object")
+        texts = {name: members.pop(name, None) or "" for name in _ATTRIBUTES}
+        if wrong := [name for name, value in texts.items() if not isinstance(value, str)]:
+            raise EventDecodeError(f"the attribute {wrong[0]!r} is not a text")
+        if texts["specversion"] not in ("1.0", "0.3"):
+            raise EventDecodeError(f"specversion {texts['specversion']!r} is not 1.0")
+        data = _data(members, texts["datacontenttype"], body)
+        _check_time(texts["time"])
+        extensions = {k: v for k, v in members.items() if k not in ("data", "data_base64")}
+        return cls(**texts, data=data, extensions=extensions)
+
+
+_ATTRIBUTES = ("id", "source", "subject", "type", "time", "datacontenttype", "specversion")
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """RFC 3339 text of *moment* (default: now) in UTC with microseconds."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime | None:
+    """The moment of an RFC 3339 text, cut to microseconds; None for an empty text."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise EventDecodeError(f"{text!r} is not an RFC 3339 time") from error
+
+
+def _check_time(text: str) -> None:
+    parse_time(text)
+
+
+def _data(members: dict[str, Any], content_type: str, body: bytes) -> bytes | None:
+    if "data_base64" in members:
+        encoded = members["data_base64"]
+        if not isinstance(encoded, str):
+            raise EventDecodeError("data_base64 is not a text")
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise EventDecodeError(f"data_base64 is not base64: {error}") from error
+    if "data" not in members:
+        return None
+    if isinstance(members["data"], str) and content_type not in ("", JSON):
+        return str(members["data"]).encode()
+    return _raw_member(body.decode(), "data").encode()
+
+
+def _raw_member(text: str, name: str) -> str:
+    """The source text of a top-level member of a valid JSON object, spacing included."""
+    scan = json.JSONDecoder().raw_decode
+    position = _skip_space(text, text.index("{") + 1)
+    while True:
+        key, position = scan(text, position)
+        start = _skip_space(text, _skip_space(text, position) + 1)
+        _, position = scan(text, start)
+        if key == name:
+            return text[start:position]
+        position = _skip_space(text, _skip_space(text, position) + 1)
+
+
+def _skip_space(text: str, position: int) -> int:
+    while text[position] in " \t\r\n":
+        position += 1
+    return position

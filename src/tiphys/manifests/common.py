@@ -1,0 +1,145 @@
+"""Blocks that many sources and triggers share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from tiphys.languages import LanguageError, durations
+
+
+def go_default(value: Any) -> Any:
+    """Treat Go's zero value (0, "", false) as absent, as Argo Events does."""
+    return AfterValidator(lambda given: given or value)
+
+
+def _seconds(value: Any) -> float:
+    """Nanoseconds as an integer, or a text in Go's duration grammar, in seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError('a duration is a text such as "1m30s", or an integer of nanoseconds')
+    if isinstance(value, int):
+        return value / 1e9
+    try:
+        return durations.parse(value) / 1e9
+    except LanguageError as error:
+        raise ValueError(f'{error}; a duration is a text such as "1m30s"') from error
+
+
+Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str | int)]
+"""Seconds inside, Go's duration grammar (or integer nanoseconds) in the manifest."""
+
+
+class Block(BaseModel):
+    """
+    A piece of a manifest, camelCase outside and snake_case inside.
+
+    Unknown keys are kept, not refused: the CRDs of Argo Events carry no schema, so manifests
+    with typos run today.  :func:`unknown_keys` finds them for whoever reports them.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True
+    )
+
+
+def unknown_keys(block: Block) -> list[str]:
+    """The keys of *block* (not of the blocks inside it) that no field has."""
+    return sorted(block.model_extra or {})
+
+
+class KeySelector(Block):
+    """A key of a Secret or ConfigMap."""
+
+    name: str = Field("", description="Name of the object.")
+    key: str = Field(description="Key in the object.")
+    optional: bool = Field(False, description="Accepted for Kubernetes' sake; without effect.")
+
+
+class SecretRef(KeySelector):
+    """A key of a Secret."""
+
+
+class ConfigMapRef(KeySelector):
+    """A key of a ConfigMap."""
+
+
+class TLS(Block):
+    """TLS towards a server (spec: event sources 4.3, triggers 1.5)."""
+
+    insecure_skip_verify: bool = Field(
+        False, description="Accept any certificate; every other field is then ignored."
+    )
+    enabled: bool = Field(False, description="TLS with the system's trusted roots.")
+    ca_cert_secret: SecretRef | None = Field(
+        None, description="PEM bundle that replaces the system's trusted roots."
+    )
+    client_cert_secret: SecretRef | None = Field(None, description="Client certificate, PEM.")
+    client_key_secret: SecretRef | None = Field(None, description="Client private key, PEM.")
+
+
+class BasicAuth(Block):
+    """A user and a password, from Secrets."""
+
+    username: SecretRef | None = Field(None, description="Secret that holds the user's name.")
+    password: SecretRef | None = Field(None, description="Secret that holds the password.")
+
+
+class BackoffBlock(Block):
+    """Pauses between attempts (spec: sensors 1.8)."""
+
+    duration: Duration = Field(1.0, description="First pause; the default is `1s`.")
+    factor: float = Field(1.0, strict=True, description="Multiplies the pause after each attempt.")
+    jitter: float = Field(
+        1.0, strict=True, description="Each pause grows by a random share of up to this much."
+    )
+    steps: int = Field(5, description="Total number of attempts; 5 also for 0 and below.")
+
+
+class Filter(Block):
+    """An event source's filter."""
+
+    expression: str = Field(
+        "", description="Expression (expr language) on the payload; false drops the event."
+    )
+
+
+class SourceConfig(Block):
+    """What every event source accepts; the runtime handles these, sources never do."""
+
+    metadata: dict[str, str] = Field({}, description="Copied into the payload of every event.")
+    filter: Filter | None = Field(None, description="Drops events for which this is false.")
+
+
+Operation = Literal["", "overwrite", "append", "prepend"]
+
+
+class ParameterSource(Block):
+    """Where a parameter's value comes from (spec: sensors 15.1)."""
+
+    dependency_name: str = Field("", description="The dependency whose event is read.")
+    context_key: str = Field("", description="Path into the event's context attributes.")
+    data_key: str = Field("", description="Path into the event's data.")
+    context_template: str = Field("", description="Go template over the context attributes.")
+    data_template: str = Field("", description="Go template over the event's data.")
+    value: str | None = Field(None, description="Used when nothing else gives a value.")
+    use_raw_data: bool = Field(False, description="Keep the JSON type instead of making a string.")
+
+
+class Parameter(Block):
+    """One value carried from an event into a trigger (spec: sensors 15)."""
+
+    src: ParameterSource | None = Field(None, description="Where the value comes from.")
+    dest: str = Field("", description="Path of the member that is set.")
+    operation: Operation = Field(
+        "", description="`overwrite` (the default), `append` or `prepend` to what is there."
+    )
+
+
+class TriggerConfig(Block):
+    """What every trigger accepts; the engine handles these, triggers never do."""
+
+    parameters: list[Parameter] = Field(
+        [], description="Event values that are laid over this block before it is used."
+    )

@@ -1,0 +1,168 @@
+"""The contract between an event source and the runtime."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import ssl
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from tiphys.aio import Clock, SystemClock
+from tiphys.ingest import Reply, Request
+from tiphys.manifests.common import TLS, ConfigMapRef, SecretRef, SourceConfig
+from tiphys.manifests.webhook import WebhookContext
+from tiphys.registry import Registry
+
+ConfigT = TypeVar("ConfigT", bound=SourceConfig)
+Settle = Callable[[], Awaitable[object]]
+Delivery = Literal["at-most-once", "at-least-once", "sender-driven"]
+Replicas = Literal["one", "many"]
+
+
+async def _nothing() -> None:
+    """Settle an event that its service does not want to hear of again."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Incoming:
+    """
+    One event on its way in, with what to tell the service about it.
+
+    The runtime calls exactly one of *ack* and *nack*, exactly once: *ack* after the bus has
+    stored the event (or the filter dropped it), *nack* after it gave up.  *data* is the payload:
+    a JSON object, or the text of one where the source has it at hand.  *id* derives from the
+    identity that the event has upstream, so that the bus recognises it when it comes again;
+    None where there is none.
+    """
+
+    data: Mapping[str, Any] | bytes
+    id: str | None = None
+    ack: Settle = _nothing
+    nack: Settle = _nothing
+
+
+class Store(Protocol):
+    """Small durable values that a source keeps across restarts."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The value of *key*."""
+        ...
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Set *key*; durable once this returns."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceContext:
+    """What the runtime lends to a source.  Tests build one by hand."""
+
+    namespace: str
+    event_source: str
+    event_name: str
+    secret: Callable[[SecretRef], Awaitable[str]]
+    config_map: Callable[[ConfigMapRef], Awaitable[str]]
+    tls: Callable[[TLS], Awaitable[ssl.SSLContext]]
+    store: Store
+    clock: Clock = dataclasses.field(default_factory=SystemClock)
+
+    async def maybe_secret(self, ref: SecretRef | None) -> str | None:
+        """The value of *ref*, or None where nothing is referred to."""
+        return None if ref is None else await self.secret(ref)
+
+
+class _Component(Generic[ConfigT]):
+    """What both kinds of sources have; :func:`source` fills in the class variables."""
+
+    key: ClassVar[str]
+    event_type: ClassVar[str]
+    delivery: ClassVar[Delivery]
+    replicas: ClassVar[Replicas]
+    ordered: ClassVar[bool]
+    Config: ClassVar[type[SourceConfig]]
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    def check(self) -> list[str]:
+        """
+        What is wrong with the options beyond their types, a sentence each.
+
+        Called before the source runs, by lint as well; does no I/O.
+        """
+        return []
+
+
+class Source(_Component[ConfigT], abc.ABC):
+    """A source that goes and gets its events."""
+
+    @abc.abstractmethod
+    def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
+        """
+        Yield events until cancelled.
+
+        Raise when the connection is lost: the runtime calls again, with back-off.
+        Hold no state across calls.  Clean up in ``async with``, never in ``__del__``.
+        """
+
+
+class PushSource(_Component[ConfigT], abc.ABC):
+    """A source whose events are HTTP requests."""
+
+    @property
+    @abc.abstractmethod
+    def webhook(self) -> WebhookContext:
+        """Where the endpoint is and who may use it."""
+
+    @abc.abstractmethod
+    async def receive(
+        self, request: Request, ctx: SourceContext
+    ) -> Incoming | list[Incoming] | Reply:
+        """
+        Turn one request into events, or answer it at once.
+
+        The runtime has checked address, rate, token, HMAC and size.  The sender gets its answer
+        when all events are on the bus.  Raise :exc:`tiphys.ingest.Refused` to refuse the request.
+        """
+
+    def active(self, ctx: SourceContext) -> AbstractAsyncContextManager[object]:
+        """Entered once the endpoint answers, left before it goes: registers hooks elsewhere."""
+        return nullcontext()
+
+
+AnySource = Source[Any] | PushSource[Any]
+sources: Registry[AnySource] = Registry("event source", "tiphys.sources", "tiphys.sources")
+ClassT = TypeVar("ClassT", bound=type[AnySource])
+
+
+def source(
+    key: str,
+    *,
+    event_type: str | None = None,
+    delivery: Delivery,
+    replicas: Replicas,
+    ordered: bool = False,
+) -> Callable[[ClassT], ClassT]:
+    """
+    Register a source under its manifest key; ``Source[Config]`` names its config model.
+
+    *event_type* is the CloudEvents type where it differs from the key.  *replicas*: may several
+    run at once.  *ordered*: events are settled in the order in which they were yielded.
+    """
+
+    def register(cls: ClassT) -> ClassT:
+        (base,) = (
+            b
+            for b in cls.__orig_bases__  # type: ignore[union-attr]
+            if typing.get_origin(b) in (Source, PushSource)
+        )
+        (cls.Config,) = typing.get_args(base)
+        cls.key, cls.event_type = key, event_type or key
+        cls.delivery, cls.replicas, cls.ordered = delivery, replicas, ordered
+        sources.add(key, cls)
+        return cls
+
+    return register
