@@ -1,5 +1,19 @@
 """The HTTP server that all push sources share: ports, routes, authentication, limits."""
 
-from tiphys.ingest._types import Handler, Reply, Request
+from tiphys.ingest._admission import OPEN, Admission
+from tiphys.ingest._types import Handler, Refused, Reply, Request
+from tiphys.ingest.server import IngestServer, Mount
+from tiphys.ingest.tls import ServerTLS, server_tls
 
-__all__ = ["Handler", "Reply", "Request"]
+__all__ = [
+    "OPEN",
+    "Admission",
+    "Handler",
+    "IngestServer",
+    "Mount",
+    "Refused",
+    "Reply",
+    "Request",
+    "ServerTLS",
+    "server_tls",
+]

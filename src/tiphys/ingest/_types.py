@@ -6,14 +6,17 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
+from tiphys.errors import TiphysError
 
-@dataclasses.dataclass(frozen=True, slots=True)
+
+@dataclasses.dataclass(slots=True)
 class Request:
     """
     One request, its body read completely and within the limit.
 
     *headers* have canonical names (``X-Github-Event``) and all values in order of arrival, without
-    ``Host``; an ``Authorization`` value is already masked.
+    ``Host``; an ``Authorization`` value is already masked.  *client* is the address of the peer.
+    To be read only; it is not frozen because one is made per request.
     """
 
     method: str
@@ -35,11 +38,38 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer; plain text unless *headers* say otherwise."""
+    """An HTTP answer; plain text unless *headers* (names in lower case) say otherwise."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class Refused(TiphysError):
+    """
+    The request is answered with an error of the sender's making.
+
+    *message* is the body of the answer and must hold no secret; *reason* is a word for the
+    metric ``http_requests_refused``.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str = "",
+        *,
+        reason: str = "request",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message or f"status {status}")
+        self.status = status
+        self.message = message
+        self.reason = reason
+        self.headers = headers or {}
+
+    def reply(self) -> Reply:
+        """The answer."""
+        return Reply(self.status, self.message.encode(), self.headers)
 
 
 Handler = Callable[[Request], Awaitable[Reply]]

@@ -6,17 +6,23 @@ Time filters, exclusion dates, templates and date-like literals are read with su
 
 from __future__ import annotations
 
-import dataclasses
+import calendar
 import datetime
 import functools
 import re
+from collections.abc import Callable
 
 from tiphys.languages import zones
+from tiphys.languages._errors import EvaluationError
+from tiphys.languages._quoting import quote_bytes
+from tiphys.languages.zones import Moment
 
 __all__ = ["Moment", "parse"]
 
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September")
-_MONTHS += ("October", "November", "December")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 _ELEMENT = re.compile(
@@ -53,33 +59,9 @@ _ABBREVIATION = re.compile(
     re.VERBOSE,
 )
 _SECONDS = ("05", "5")
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MONTH = 30 * 86_400
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Moment:
-    """An instant with nanoseconds, and the offset and abbreviation of the clock it is read from."""
-
-    unix: int
-    nanosecond: int
-    offset: int
-    zone: str
-
-    @property
-    def wall(self) -> zones.Wall:
-        """What the calendar and clock of its zone show."""
-        return zones.wall_from_unix(self.unix, self.offset)
-
-    def rfc3339(self) -> str:
-        """Print the moment as RFC 3339 with as many digits of the second as it has."""
-        year, month, day, hour, minute, second = self.wall
-        text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
-        if self.nanosecond:
-            text += f".{self.nanosecond:09d}".rstrip("0")
-        if not self.offset:
-            return text + "Z"
-        minutes = abs(self.offset) // 60
-        return f"{text}{'-' if self.offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+_CENTURY = 946_684_800  # 2000-01-01 in Unix seconds
 
 
 def parse(
@@ -163,9 +145,10 @@ class _Reader:
             known = offset == self.offset and self.abbreviation in ("", name)
             return Moment(unix, self.nanosecond, self.offset, name if known else self.abbreviation)
         if self.abbreviation:
-            offset = _offset_of(self.abbreviation, local, unix)
-            if offset is not None:
-                return Moment(unix - offset, self.nanosecond, offset, self.abbreviation)
+            known_offset = _offset_of(self.abbreviation, local, unix)
+            if known_offset is not None:
+                unix -= known_offset
+                return Moment(unix, self.nanosecond, *zones.offset_at(local, unix))
             # The original forgets to subtract the hours of a text such as GMT+3.
             hours = self.abbreviation[3:] if self.abbreviation.startswith("GMT") else ""
             return Moment(unix, self.nanosecond, int(hours or 0) * 3600, self.abbreviation)
@@ -309,8 +292,13 @@ class _Reader:
         if match is None:
             return False
         hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:])
-        if hours > 24 or minutes > 60 or seconds > 60:
-            raise self.wrong("time zone offset out of range")
+        for unit, value, most in (
+            ("hour", hours, 24),
+            ("minute", minutes, 60),
+            ("second", seconds, 60),
+        ):
+            if value > most:
+                raise self.wrong(f"time zone offset {unit} out of range")
         offset = (hours * 60 + minutes) * 60 + seconds
         self.offset = -offset if match[1] == "-" else offset
         self.rest = self.rest[match.end() :]
@@ -359,17 +347,19 @@ def _reader_of(element: str) -> Callable[[_Reader, str], bool]:
 
 
 def _days_in(month: int, year: int) -> int:
-    return 29 if month == 2 and calendar.isleap(year) else calendar.mdays[month]
+    return _MONTH_DAYS[month - 1] + (month == 2 and calendar.isleap(year))
 
 
 def _offset_of(abbreviation: str, zone: datetime.tzinfo | None, unix: int) -> int | None:
     """
     The offset that *zone* gives an abbreviation, preferably the one in use then.
 
-    *unix* is the wall clock time read as UTC; the two years around it are searched.
+    *unix* is the wall clock time read as UTC. The two years around it are searched, and the
+    first year of this century for abbreviations that belong to another time.
     """
-    months = range(unix - 12 * _MONTH, unix + 13 * _MONTH, _MONTH)
-    found = [zones.offset_at(zone, at) for at in (unix, *months)]
+    around = range(unix - 12 * _MONTH, unix + 13 * _MONTH, _MONTH)
+    century = range(_CENTURY, _CENTURY + 12 * _MONTH, _MONTH)
+    found = [zones.offset_at(zone, at) for at in (unix, *around, *century)]
     offsets = [offset for offset, name in found if name == abbreviation]
     for offset in offsets:
         if zones.offset_at(zone, unix - offset) == (offset, abbreviation):

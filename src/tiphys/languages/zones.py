@@ -7,6 +7,7 @@ before 1, which ``datetime`` does not have, are allowed.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import time
 import zoneinfo
@@ -14,7 +15,15 @@ from typing import NamedTuple
 
 from tiphys.languages._errors import EvaluationError
 
-__all__ = ["Wall", "load_zone", "offset_at", "unix_from_wall", "wall_from_unix"]
+__all__ = [
+    "Moment",
+    "Wall",
+    "load_zone",
+    "offset_at",
+    "unix_from_reading",
+    "unix_from_wall",
+    "wall_from_unix",
+]
 
 _DAY = 86_400
 _EPOCH_ORDINAL = datetime.date(1970, 1, 1).toordinal()
@@ -32,6 +41,33 @@ class Wall(NamedTuple):
     hour: int
     minute: int
     second: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant with nanoseconds, and the offset and abbreviation of the clock it is read from."""
+
+    unix: int
+    nanosecond: int
+    offset: int
+    zone: str
+
+    @property
+    def wall(self) -> Wall:
+        """What the calendar and clock of its zone show."""
+        return wall_from_unix(self.unix, self.offset)
+
+    def rfc3339(self) -> str:
+        """Print the moment as RFC 3339 with as many digits of the second as it has."""
+        year, month, day, *clock = self.wall
+        sign = "-" if year < 0 else ""
+        text = f"{sign}{abs(year):04d}-{month:02d}-{day:02d}T" + ":".join(f"{n:02d}" for n in clock)
+        if self.nanosecond:
+            text += f".{self.nanosecond:09d}".rstrip("0")
+        if not self.offset:
+            return text + "Z"
+        minutes = abs(self.offset) // 60
+        return f"{text}{'-' if self.offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def load_zone(name: str) -> datetime.tzinfo | None:
@@ -80,10 +116,15 @@ def unix_from_wall(wall: Wall, zone: datetime.tzinfo | None = datetime.UTC) -> i
     cycles, year_of_cycle = divmod(wall.year - 1, _CYCLE_YEARS)
     date = datetime.date(year_of_cycle + 1, wall.month, wall.day)
     days = date.toordinal() - _EPOCH_ORDINAL + cycles * _CYCLE_DAYS
-    unix = days * _DAY + (wall.hour * 60 + wall.minute) * 60 + wall.second
+    reading = days * _DAY + (wall.hour * 60 + wall.minute) * 60 + wall.second
+    return unix_from_reading(reading, zone)
+
+
+def unix_from_reading(reading: int, zone: datetime.tzinfo | None) -> int:
+    """Find the instant at which clocks of *zone* show what those of UTC show at *reading*."""
     if zone is datetime.UTC:
-        return unix
-    offset, _ = offset_at(zone, unix)
+        return reading
+    offset, _ = offset_at(zone, reading)
     if offset:
-        offset, _ = offset_at(zone, unix - offset)
-    return unix - offset
+        offset, _ = offset_at(zone, reading - offset)
+    return reading - offset

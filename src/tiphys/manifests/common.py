@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from tiphys.languages import LanguageError, durations
@@ -36,12 +43,20 @@ class Block(BaseModel):
     A piece of a manifest, camelCase outside and snake_case inside.
 
     Unknown keys are kept, not refused: the CRDs of Argo Events carry no schema, so manifests
-    with typos run today.  :func:`unknown_keys` finds them for whoever reports them.
+    with typos run today.  :func:`unknown_keys` finds them for whoever reports them.  A key without
+    a value counts as absent.
     """
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or None not in data.values():
+            return data
+        return {key: value for key, value in data.items() if value is not None}
 
 
 def unknown_keys(block: Block) -> list[str]:
@@ -112,9 +127,6 @@ class SourceConfig(Block):
     filter: Filter | None = Field(None, description="Drops events for which this is false.")
 
 
-Operation = Literal["", "overwrite", "append", "prepend"]
-
-
 class ParameterSource(Block):
     """Where a parameter's value comes from (spec: sensors 15.1)."""
 
@@ -132,7 +144,7 @@ class Parameter(Block):
 
     src: ParameterSource | None = Field(None, description="Where the value comes from.")
     dest: str = Field("", description="Path of the member that is set.")
-    operation: Operation = Field(
+    operation: str = Field(
         "", description="`overwrite` (the default), `append` or `prepend` to what is there."
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from tiphys.manifests.common import BackoffBlock, Block, Parameter
-
-Operator = Literal["and", "or", ""]
+from tiphys.manifests.pod import PodTemplate
 
 
 class ExpressionField(Block):
@@ -167,7 +166,7 @@ class SensorSpec(Block):
 
     dependencies: list[Dependency] = Field([], description="The events it may react to.")
     triggers: list[Trigger] = Field([], description="The actions.")
-    template: dict[str, Any] | None = Field(None, description="Pod template.")
+    template: PodTemplate | None = Field(None, description="Pod template.")
     event_bus_name: str = Field("", description="EventBus to use; `default` when empty.")
     replicas: int | None = Field(None, description="Number of pods.")
     revision_history_limit: int | None = Field(None, description="Deployment field.")

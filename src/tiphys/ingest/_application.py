@@ -1,0 +1,151 @@
+"""The ASGI application of one port: from a request to the handler and back."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+from tiphys.ingest._admission import Admission
+from tiphys.ingest._types import Handler, Refused, Reply, Request
+from tiphys.ingest.body import Disconnected, Receive, TooLarge, linger, read_body
+from tiphys.ingest.headers import mask_authorization, request_headers
+from tiphys.ingest.routes import Routes, clean_path
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+UNQUOTED = "/:@!$&'()*+,;=~-._"  # characters that a path may show as they are
+HEALTH = "/health"
+HEALTHY = Reply(200, b"OK")
+NOT_FOUND = Reply(404, b"404 page not found\n", {"x-content-type-options": "nosniff"})
+INACTIVE = Reply(400, b"endpoint is inactive")
+TIMEOUT = Reply(408, b"the body did not arrive in time")
+BROKEN = Reply(500, b"internal error")
+log = structlog.get_logger("argo-events.eventsource")
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Route:
+    """One endpoint of one event; *active* counts the requests that are being answered."""
+
+    endpoint: str
+    handler: Handler
+    admission: Admission
+    owner: str
+    active: int = 0
+    closing: bool = False
+    idle: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+
+class Application:
+    """Answers every request of one port; holds the routes, and no other state."""
+
+    def __init__(self) -> None:
+        self.routes: Routes[Route] = Routes()
+        self._date: tuple[int, Header] = (0, (b"", b""))
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        path: str = scope["path"]
+        route = self.routes.exact.get(path)
+        if route is None and (path == HEALTH or (route := self._find(path)) is None):
+            await self._send(send, _without_route(scope))
+            return
+        if route is None or route.closing:
+            await self._send(send, INACTIVE)
+            return
+        route.active += 1
+        try:
+            reply = await self._answer(route, scope, receive)
+            if "connection" in reply.headers:
+                await self._send_and_linger(send, receive, reply)
+            else:
+                await self._send(send, reply)
+        finally:
+            route.active -= 1
+            if route.closing and not route.active:
+                route.idle.set()
+
+    def _find(self, path: str) -> Route | None:
+        """The route of a template, provided that the path is canonical."""
+        return self.routes.match(path) if path == clean_path(path) else None
+
+    async def _answer(self, route: Route, scope: Any, receive: Receive) -> Reply:
+        admission = route.admission
+        raw = scope["headers"]
+        headers = request_headers(raw)
+        client = scope["client"]
+        request = Request(
+            scope["method"],
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            headers,
+            b"",
+            client[0] if client else "",
+        )
+        try:
+            for guard in admission.before_body:
+                await guard.check(request)
+            request.body = await read_body(receive, raw, admission.limit(request))
+            for guard in admission.after_body:
+                await guard.check(request)
+        except Refused as refused:
+            admission.refused(refused, request)
+            return refused.reply()
+        except TooLarge:
+            return _closing(admission.too_large(request))
+        except Disconnected:
+            return _closing(TIMEOUT)
+        mask_authorization(headers)
+        try:
+            return await route.handler(request)
+        except Exception:  # one request's bug must not take the port down
+            log.error("A request could not be handled", endpoint=route.endpoint, exc_info=True)
+            return BROKEN
+
+    async def _send(self, send: Send, reply: Reply) -> None:
+        await send(self._start(reply))
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _send_and_linger(self, send: Send, receive: Receive, reply: Reply) -> None:
+        """Answer, and close the connection once the sender finished what it was sending."""
+        await send(self._start(reply))
+        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+        await linger(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    def _start(self, reply: Reply) -> MutableMapping[str, Any]:
+        headers = [(b"content-length", b"%d" % len(reply.body)), self._date_header()]
+        if "content-type" not in reply.headers:
+            headers.append(TEXT)
+        for name, value in reply.headers.items():
+            headers.append((name.encode("latin-1"), value.encode("latin-1")))
+        return {"type": "http.response.start", "status": reply.status, "headers": headers}
+
+    def _date_header(self) -> Header:
+        now = int(time.time())
+        if self._date[0] != now:
+            self._date = (now, (b"date", formatdate(now, usegmt=True).encode()))
+        return self._date[1]
+
+
+def _closing(reply: Reply) -> Reply:
+    return dataclasses.replace(reply, headers={**reply.headers, "connection": "close"})
+
+
+def _without_route(scope: Any) -> Reply:
+    path: str = scope["path"]
+    cleaned = clean_path(path)
+    if path != cleaned:
+        query = scope["query_string"].decode("latin-1")
+        location = quote(cleaned, safe=UNQUOTED) + (f"?{query}" if query else "")
+        return Reply(301, b"", {"location": location})
+    return HEALTHY if path == HEALTH else NOT_FOUND

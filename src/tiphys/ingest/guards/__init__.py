@@ -1,0 +1,68 @@
+"""
+What stands before an endpoint, one module a check.
+
+A guard lets a request pass by returning, and refuses it by raising :exc:`tiphys.ingest.Refused`.
+It sees the request as it came: the ``Authorization`` header is not masked yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from tiphys.aio import Clock
+from tiphys.ingest._types import Request
+from tiphys.ingest.guards.bearer import BearerGuard
+from tiphys.ingest.guards.networks import NetworkGuard
+from tiphys.ingest.guards.rate import RateGuard
+from tiphys.ingest.guards.signature import SignatureGuard
+from tiphys.manifests.common import SecretRef
+from tiphys.manifests.webhook import WebhookContext
+
+__all__ = [
+    "BearerGuard",
+    "Guard",
+    "Guards",
+    "NetworkGuard",
+    "RateGuard",
+    "SignatureGuard",
+    "guards_of",
+]
+
+
+class Guard(Protocol):
+    """One check of a request."""
+
+    async def check(self, request: Request) -> None:
+        """Return, or raise :exc:`tiphys.ingest.Refused`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Guards:
+    """The checks of one endpoint, before and after the body is read."""
+
+    before_body: Sequence[Guard] = ()
+    after_body: Sequence[Guard] = ()
+
+
+def guards_of(
+    webhook: WebhookContext, secret: Callable[[SecretRef], Awaitable[str]], clock: Clock
+) -> Guards:
+    """
+    The guards that a webhook context asks for, the cheapest first.
+
+    Raises :exc:`tiphys.errors.ManifestError` for settings that make no sense.
+    """
+    before: list[Guard] = []
+    after: list[Guard] = []
+    if webhook.allowed_cidrs:
+        before.append(NetworkGuard(webhook.allowed_cidrs))
+    if webhook.rate_limit:
+        before.append(RateGuard(webhook.rate_limit, clock))
+    if webhook.auth_secret:
+        before.append(BearerGuard(webhook.auth_secret, secret))
+    if webhook.hmac:
+        after.append(SignatureGuard(webhook.hmac, secret, clock))
+    return Guards(before, after)

@@ -1,0 +1,249 @@
+-- The string library: the engine's own pattern matcher under the original's rules.
+
+local rt = ...
+local type, select, error, tostring = type, select, error, tostring
+local find, match, gmatch, gsub = string.find, string.match, string.gmatch, string.gsub
+local sub, byte, char, rep, reverse = string.sub, string.byte, string.char, string.rep, string.reverse
+local lower, upper, concat = string.lower, string.upper, table.concat
+local host, library, integer = rt.host, rt.libraries.string, rt.integer
+local floor = math.floor
+
+local function check_string(value, position, name)
+  if type(value) == "string" then
+    return value
+  elseif type(value) == "number" then
+    return rt.number_text(value)
+  end
+  rt.argument_error(position, name, "string expected, got " .. type(value))
+end
+rt.check_string = check_string
+
+-- pattern -> what the engine understands; and -> whether the original tries it at one place only
+local translated, anchored, known = {}, {}, 0
+
+local function translate(pattern)
+  local own = translated[pattern]
+  if own then
+    return own, anchored[pattern]
+  end
+  local done, result, at_start = host.pattern(pattern)
+  if not done then
+    error(result, 3)
+  end
+  if known == 500 then
+    translated, anchored, known = {}, {}, 0
+  end
+  translated[pattern], anchored[pattern], known = result, at_start, known + 1
+  return result, at_start
+end
+
+local function start_of(text, first)
+  if first < 0 then
+    first = #text + first + 1
+  end
+  return first < 1 and 1 or first
+end
+
+function library.find(...)
+  local text, pattern, first, plain = ...
+  text, pattern = check_string(text, 1, "find"), check_string(pattern, 2, "find")
+  if pattern == "" then
+    return 1, 0
+  end
+  first = start_of(text, integer(first, 1, 3, "find"))
+  if plain and select("#", ...) == 4 then
+    if first > #text + 1 then
+      error("slice bounds out of range", 2)
+    end
+    return find(text, pattern, first, true)
+  end
+  local own, at_start = translate(pattern)
+  return find(text, at_start and "^" .. own or own, first)
+end
+
+local function found(...)
+  if (...) ~= nil then
+    return ...
+  end
+end
+
+function library.match(text, pattern, first)
+  text, pattern = check_string(text, 1, "match"), check_string(pattern, 2, "match")
+  local own, at_start = translate(pattern)
+  first = start_of(text, integer(first, 1, 3, "match"))
+  return found(match(text, at_start and "^" .. own or own, first))
+end
+
+function library.gmatch(text, pattern)
+  text, pattern = check_string(text, 1, "gmatch"), check_string(pattern, 2, "gmatch")
+  local own, at_start = translate(pattern)
+  if not at_start then
+    return gmatch(text, own)
+  end
+  local done = false
+  return function()
+    if not done then
+      done = true
+      return found(match(text, "^" .. own))
+    end
+  end
+end
+library.gfind = library.gmatch
+
+local function replacement_text(value)
+  if type(value) == "number" then
+    return rt.number_text(value)
+  elseif type(value) == "string" or not value then
+    return value
+  end
+  return ""
+end
+
+-- The captures of a match, which gsub hands over after the whole of it, in place of %0 to %9.
+local function fill(template, whole, ...)
+  local count = select("#", ...)
+  local captures = { ... }
+  return (gsub(template, "%%(.?)", function(after)
+    if after == "%" or after == "" then
+      return "%"
+    elseif not find(after, "^%d$") then
+      return "%" .. after
+    elseif after == "0" or (after == "1" and count == 0) then
+      return whole
+    end
+    local capture = captures[after + 0]
+    if capture == nil then
+      error("invalid capture index", 0)
+    end
+    return replacement_text(capture)
+  end))
+end
+
+local function replacer(replacement)
+  if type(replacement) == "string" then
+    if not find(replacement, "%", 1, true) then
+      return function() return replacement end
+    end
+    return nil
+  elseif type(replacement) == "table" then
+    return function(key) return replacement_text(replacement[key]) end
+  end
+  return function(...) return replacement_text((replacement(...))) end
+end
+
+function library.gsub(text, pattern, replacement, limit)
+  text, pattern = check_string(text, 1, "gsub"), check_string(pattern, 2, "gsub")
+  local kind = type(replacement)
+  if kind ~= "string" and kind ~= "table" and kind ~= "function" then
+    rt.argument_error(3, "gsub", "string or table or function expected, got " .. kind)
+  end
+  limit = integer(limit, -1, 4, "gsub")
+  local own, at_start = translate(pattern)
+  if limit == 0 and not find(text, "^" .. own) then
+    return text, 0
+  end
+  if limit <= 0 then
+    limit = nil
+  end
+  if at_start then
+    own = "^" .. own
+  end
+  local replace = replacer(replacement)
+  if replace then
+    return gsub(text, own, replace, limit)
+  end
+  -- a template needs the whole match beside the captures
+  local whole = at_start and "^(" .. sub(own, 2) .. ")" or "(" .. own .. ")"
+  if find(own, "%%%d") or find(own, "%$$") then
+    return rt.gsub_by_hand(text, own, replacement, limit, fill)
+  end
+  local done, result, count = pcall(gsub, text, whole, function(...) return fill(replacement, ...) end, limit)
+  if not done then
+    error(result, 2)
+  end
+  return result, count
+end
+
+-- Patterns that refer to captures, or end in $, cannot be put inside one more capture.
+function rt.gsub_by_hand(text, own, replacement, limit, fill_in)
+  local parts, position, count = {}, 1, 0
+  local here = sub(own, 1, 1) == "^" and own or nil
+  while (not limit or count < limit) and position <= #text + 1 do
+    local results = { find(text, own, position) }
+    local first, last = results[1], results[2]
+    if not first then
+      break
+    end
+    count = count + 1
+    parts[#parts + 1] = sub(text, position, first - 1)
+    parts[#parts + 1] = fill_in(replacement, sub(text, first, last), unpack(results, 3))
+    if last >= first then
+      position = last + 1
+    else
+      parts[#parts + 1] = sub(text, first, first)
+      position = first + 1
+    end
+    if here then
+      break
+    end
+  end
+  parts[#parts + 1] = sub(text, position)
+  return concat(parts), count
+end
+
+function library.len(text)
+  return #check_string(text, 1, "len")
+end
+
+local function change_case(plain, full, name)
+  return function(text)
+    text = check_string(text, 1, name)
+    return find(text, "[\128-\255]") and full(text) or plain(text)
+  end
+end
+library.lower = change_case(lower, host.lower, "lower")
+library.upper = change_case(upper, host.upper, "upper")
+
+function library.rep(text, count)
+  text, count = check_string(text, 1, "rep"), integer(count, nil, 2, "rep")
+  return count < 0 and "" or rep(text, count)
+end
+
+function library.reverse(text)
+  return reverse(check_string(text, 1, "reverse"))
+end
+
+function library.sub(text, first, last)
+  text = check_string(text, 1, "sub")
+  return sub(text, integer(first, nil, 2, "sub"), integer(last, -1, 3, "sub"))
+end
+
+function library.byte(text, first, last)
+  text = check_string(text, 1, "byte")
+  first = integer(first, 1, 2, "byte")
+  return byte(text, first, integer(last, first, 3, "byte"))
+end
+
+function library.char(...)
+  local codes = { ... }
+  for index = 1, select("#", ...) do
+    codes[index] = char(integer(codes[index], nil, index, "char") % 256)
+  end
+  return concat(codes)
+end
+
+function library.dump()
+  error("GopherLua does not support the string.dump", 2)
+end
+
+function library.format(template, ...)
+  template = check_string(template, 1, "format")
+  local values = { ... }
+  for index = 1, select("#", ...) do
+    local value = values[index]
+    if type(value) ~= "number" and type(value) ~= "string" and type(value) ~= "boolean" and value ~= nil then
+      values[index] = host.opaque(tostring(value), type(value))
+    end
+  end
+  return host.format(template, unpack(values, 1, select("#", ...)))
+end

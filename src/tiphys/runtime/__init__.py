@@ -1,0 +1,1 @@
+"""What runs the engine: the standalone supervisor, secrets, reload."""

@@ -1,0 +1,1 @@
+"""What decides: dependencies, filters, transforms, conditions, parameters, delivery of actions."""

@@ -1,0 +1,114 @@
+"""
+Dead letters: actions that failed for good, kept until a person decides (design: delivery, rule 4).
+
+The record holds what is needed to see what happened and to try again; the block of the trigger is
+the manifest's, so it refers to Secrets and never holds their values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tiphys.bus import Bus, Journal, Limits
+from tiphys.events import CloudEvent, timestamp
+from tiphys.languages import gjson
+
+JOURNAL = "dead-letters"
+LIMITS = Limits(age=90 * 86_400.0, size=4 * 1024**3)
+
+
+@dataclasses.dataclass(frozen=True)
+class DeadLetter:
+    """
+    One action that failed for good.
+
+    *id* is the action's id; *time* RFC 3339; *trigger_type* the manifest key; *block* what the
+    trigger would have run with, parameters applied where that still worked.
+    """
+
+    id: str
+    namespace: str
+    sensor: str
+    trigger: str
+    trigger_type: str
+    error: str
+    attempts: int
+    events: Mapping[str, CloudEvent]
+    block: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    payload: str | None = None
+    time: str = dataclasses.field(default_factory=timestamp)
+
+    def encode(self) -> bytes:
+        """JSON; the events as on the bus."""
+        head = orjson.dumps(
+            {
+                "id": self.id,
+                "time": self.time,
+                "namespace": self.namespace,
+                "sensor": self.sensor,
+                "trigger": self.trigger,
+                "triggerType": self.trigger_type,
+                "error": self.error,
+                "attempts": self.attempts,
+                "block": self.block,
+                "payload": self.payload,
+            }
+        )
+        events = b",".join(
+            orjson.dumps(name) + b":" + event.encode() for name, event in self.events.items()
+        )
+        return head[:-1] + b',"events":{' + events + b"}}"
+
+    @classmethod
+    def decode(cls, body: bytes) -> DeadLetter:
+        """Read what :meth:`encode` wrote."""
+        members = orjson.loads(body)
+        events = gjson.get(body, "events").raw
+        return cls(
+            id=members["id"],
+            namespace=members["namespace"],
+            sensor=members["sensor"],
+            trigger=members["trigger"],
+            trigger_type=members["triggerType"],
+            error=members["error"],
+            attempts=members["attempts"],
+            block=members["block"],
+            payload=members["payload"],
+            time=members["time"],
+            events={
+                name: CloudEvent.decode(json.dumps(event).encode())
+                for name, event in json.loads(events).items()
+            },
+        )
+
+
+class DeadLetters:
+    """The journal of dead letters."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @classmethod
+    async def open(cls, bus: Bus) -> DeadLetters:
+        """The dead letters of *bus*.  Raises :exc:`BusError`."""
+        return cls(await bus.journal(JOURNAL, LIMITS))
+
+    @property
+    def journal(self) -> Journal:
+        """The records as they lie on the bus; subjects are ``<sensor>.<trigger>``."""
+        return self._journal
+
+    async def store(self, letter: DeadLetter) -> None:
+        """Keep *letter*; durable when this returns.  Raises :exc:`BusError`."""
+        subject = f"{_token(letter.sensor)}.{_token(letter.trigger)}"
+        await self._journal.append(subject, letter.encode(), id=letter.id)
+
+
+def _token(name: str) -> str:
+    """*name* as one token of a subject."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name) or "_"

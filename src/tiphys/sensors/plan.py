@@ -1,0 +1,193 @@
+"""
+What a sensor's manifest means, worked out once when it is loaded.
+
+A trigger whose plan cannot be made is reported and does not run; the others do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+from tiphys.aio import Backoff
+from tiphys.errors import ManifestError
+from tiphys.languages import LanguageError
+from tiphys.manifests import conditions
+from tiphys.manifests.common import BackoffBlock
+from tiphys.manifests.conditions import Condition
+from tiphys.manifests.sensor import Dependency, Policy, RateLimit, SensorSpec, Trigger
+from tiphys.sensors.filters import DependencyFilter, compile_filters
+from tiphys.sensors.parameters import CompiledParameter, compile_parameters
+from tiphys.sensors.transforms import Transform, compile_transform
+from tiphys.triggers import triggers
+
+DEFAULT_CONCURRENCY = 64
+SECONDS = {"Second": 1.0, "Minute": 60.0, "Hour": 3600.0}
+# Where a template has several types, the first in this order counts (spec: sensors 1.7).
+TYPE_ORDER = (
+    *("k8s", "argoWorkflow", "http", "awsLambda", "azureEventHubs", "azureServiceBus", "kafka"),
+    *("pulsar", "nats", "slack", "openWhisk", "custom", "log", "email", "exec", "python"),
+)
+
+
+class Acknowledgement(enum.Enum):
+    """When a message is acknowledged, seen from the action (design: delivery, rule 3)."""
+
+    AFTER_IN_ORDER = "after, one at a time"
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclasses.dataclass(frozen=True)
+class DependencyPlan:
+    """One dependency, compiled."""
+
+    name: str
+    event_source: str
+    event_name: str
+    transform: Transform | None
+    filter: DependencyFilter | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ActionPlan:
+    """What one trigger (or its ``dlqTrigger``) does, and how often it is tried."""
+
+    name: str
+    key: str
+    block: dict[str, Any]
+    template: dict[str, Any]
+    template_parameters: list[CompiledParameter]
+    policy: Policy | None
+    backoff: Backoff
+    interval: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TriggerPlan:
+    """A trigger with its condition; *dependencies* in order of appearance in the condition."""
+
+    name: str
+    conditions: str
+    condition: Condition
+    dependencies: dict[str, DependencyPlan]
+    action: ActionPlan
+    dead_letter_action: ActionPlan | None
+    acknowledgement: Acknowledgement
+    concurrency: int
+    manifest: Trigger
+
+    @property
+    def subjects(self) -> dict[tuple[str, str], str]:
+        """
+        The events to subscribe to, (source, name), and the dependency a subscription is named by.
+
+        Dependencies on the same event share one, named after the last (spec: control plane 8.2.6).
+        """
+        return {(d.event_source, d.event_name): d.name for d in self.dependencies.values()}
+
+
+def plan_dependencies(spec: SensorSpec) -> dict[str, DependencyPlan]:
+    """The dependencies by name; of equal names the last counts."""
+    return {d.name: _dependency(d) for d in spec.dependencies}
+
+
+def plan_trigger(
+    manifest: Trigger,
+    dependencies: dict[str, DependencyPlan],
+    names: Sequence[str],
+    *,
+    strict: bool,
+) -> TriggerPlan:
+    """
+    Work out one trigger.
+
+    *names* are the sensor's dependencies in order; *strict* takes an absent ``atLeastOnce`` for
+    false, as Argo Events does.  Raises :exc:`ManifestError` and the errors of the registry.
+    """
+    template = manifest.template
+    if template is None or not template.name:
+        raise ManifestError("trigger must define a name", path="template.name")
+    try:
+        condition = conditions.parse(template.conditions, names)
+    except LanguageError as error:
+        raise ManifestError(str(error), path="template.conditions") from error
+    dead_letter = None
+    if manifest.dlq_trigger is not None:
+        dead_letter = plan_action(manifest.dlq_trigger)
+    return TriggerPlan(
+        name=template.name,
+        conditions=template.conditions,
+        condition=condition,
+        dependencies={name: dependencies[name] for name in condition.names},
+        action=plan_action(manifest),
+        dead_letter_action=dead_letter,
+        acknowledgement=_acknowledgement(manifest.at_least_once, strict),
+        concurrency=DEFAULT_CONCURRENCY,
+        manifest=manifest,
+    )
+
+
+def plan_action(manifest: Trigger) -> ActionPlan:
+    """Work out the action of a trigger; raises as :func:`plan_trigger` does."""
+    template = manifest.template
+    if template is None or not template.name:
+        raise ManifestError("trigger must define a name", path="template.name")
+    blocks = template.blocks
+    key = next((key for key in TYPE_ORDER if blocks.get(key) is not None), None)
+    key = key or next((key for key in triggers.names() if blocks.get(key) is not None), None)
+    if key is None:
+        known = ", ".join(triggers.names())
+        raise ManifestError(f"no trigger type is given; one of {known}", path="template")
+    triggers.get(key)
+    return ActionPlan(
+        name=template.name,
+        key=key,
+        block=blocks[key],
+        template=template.model_dump(by_alias=True, exclude_defaults=True),
+        template_parameters=compile_parameters(manifest.parameters),
+        policy=manifest.policy,
+        backoff=backoff(manifest.retry_strategy),
+        interval=_interval(manifest.rate_limit),
+    )
+
+
+def backoff(block: BackoffBlock | None) -> Backoff:
+    """The pauses that a ``retryStrategy`` asks for; without one there is one attempt."""
+    if block is None:
+        return Backoff(steps=1)
+    steps = block.steps if block.steps > 0 else 5
+    return Backoff(block.duration, block.factor, block.jitter, steps)
+
+
+def _acknowledgement(at_least_once: bool | None, strict: bool) -> Acknowledgement:
+    if at_least_once:
+        return Acknowledgement.AFTER_IN_ORDER
+    if at_least_once is None and not strict:
+        return Acknowledgement.AFTER
+    return Acknowledgement.BEFORE
+
+
+def _interval(limit: RateLimit | None) -> float | None:
+    """Seconds between two attempts."""
+    if limit is None:
+        return None
+    if limit.requests_per_unit <= 0:
+        raise ManifestError("must be 1 or more", path="rateLimit.requestsPerUnit")
+    return SECONDS.get(limit.unit, 1.0) / limit.requests_per_unit
+
+
+def _dependency(dependency: Dependency) -> DependencyPlan:
+    transform = dependency.transform
+    compiled = None
+    if transform is not None and (transform.jq or transform.script):
+        compiled = compile_transform(transform.jq or None, transform.script or None)
+    return DependencyPlan(
+        name=dependency.name,
+        event_source=dependency.event_source_name,
+        event_name=dependency.event_name,
+        transform=compiled,
+        filter=compile_filters(dependency),
+    )

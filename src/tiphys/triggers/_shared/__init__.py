@@ -1,0 +1,1 @@
+"""What several triggers have in common; not components themselves."""

@@ -1,0 +1,225 @@
+"""HTTP: one request per firing; the answer's status goes to the trigger's status policy."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from aiohttp import (
+    BasicAuth,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    InvalidURL,
+    TCPConnector,
+    hdrs,
+)
+from multidict import CIMultiDict
+from pydantic import Field
+from yarl import URL
+
+from tiphys.errors import SecretError, TriggerError
+from tiphys.manifests.common import (
+    TLS,
+    Block,
+    ConfigMapRef,
+    Parameter,
+    SecretRef,
+    TriggerConfig,
+    go_default,
+)
+from tiphys.manifests.common import BasicAuth as BasicAuthBlock
+from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers._shared.clients import ClientCache, tls_key
+
+METHODS = ("GET", "DELETE", "PATCH", "POST", "PUT")
+MAX_REDIRECTS = 10
+SHOWN = 256  # characters of an answer that are kept for people
+READ = 64 * 1024  # bytes of an answer that are read, so that its connection can be used again
+
+
+class ValueSource(Block):
+    """Where the value of a secure header comes from."""
+
+    secret_key_ref: SecretRef | None = Field(None, description="Key of a Secret; wins.")
+    config_map_key_ref: ConfigMapRef | None = Field(None, description="Key of a ConfigMap.")
+
+
+class SecureHeader(Block):
+    """A header whose value is not in the manifest."""
+
+    name: str = Field(description="Name of the header.")
+    value_from: ValueSource | None = Field(None, description="Where its value comes from.")
+
+
+class Config(TriggerConfig):
+    """Options of the http trigger."""
+
+    url: str = Field("", description="Where to send the request.", examples=["http://ci/hook"])
+    method: Annotated[str, go_default("POST")] = Field(
+        "POST", description="`GET`, `DELETE`, `PATCH`, `POST` or `PUT`."
+    )
+    payload: list[Parameter] | None = Field(None, description="Values that make up the body.")
+    headers: dict[str, str] = Field({}, description="Sent as they are.")
+    dynamic_headers: list[Parameter] = Field(
+        [], description="Headers from events: `dest` is the name of the header."
+    )
+    secure_headers: list[SecureHeader] = Field(
+        [], description="Headers from Secrets and ConfigMaps."
+    )
+    basic_auth: BasicAuthBlock | None = Field(None, description="User and password, from Secrets.")
+    host: str = Field("", description="Host header, where it differs from the URL's host.")
+    timeout: int = Field(60, description="Seconds for the whole exchange; 60 for 0 and below.")
+    tls: TLS | None = Field(None, description="TLS to the server; the system's defaults if absent.")
+
+
+@trigger("http", log_name="HTTP")
+class HTTP(Trigger[Config]):
+    """Sends requests over connections that are kept open between firings."""
+
+    async def start(self, ctx: TriggerContext) -> None:
+        """Prepare the sessions, which are closed with the sensor."""
+        await super().start(ctx)
+        self._sessions = await ctx.enter(ClientCache[ClientSession]())
+
+    async def fire(self, firing: Firing[Config]) -> Outcome:
+        """Send the request; any answer is an outcome."""
+        config = firing.config
+        try:
+            url = URL(config.url)
+        except ValueError as error:
+            message = f"failed to construct request for {config.url}, {error}"
+            raise TriggerError(message, retryable=False) from error
+        if not url.host:
+            message = f"failed to construct request for {config.url}, it has no host"
+            raise TriggerError(message, retryable=False)
+        try:
+            headers = await self._headers(firing)
+            session = await self._session(config)
+            return await self._exchange(session, firing, url, headers)
+        except (ClientError, OSError) as error:
+            retryable = not isinstance(error, InvalidURL)
+            message = f"failed to execute trigger, {_reason(url, error)}"
+            raise TriggerError(message, retryable=retryable) from error
+        except TimeoutError as error:
+            seconds = _timeout(config)
+            message = f"failed to execute trigger, no answer from {url.host} in {seconds} s"
+            raise TriggerError(message) from error
+
+    @classmethod
+    def check(cls, config: Config) -> list[str]:
+        """What Argo Events refuses."""
+        problems = []
+        if not config.url:
+            problems.append("server URL is not specified")
+        if config.method not in METHODS:
+            problems.append("only GET, DELETE, PATCH, POST and PUT methods are supported")
+        return problems
+
+    async def _session(self, config: Config) -> ClientSession:
+        async def opened() -> ClientSession:
+            context = True if config.tls is None else await self.ctx.tls(config.tls)
+            # Proxies of the environment count only without a tls block, as in Argo Events.
+            return ClientSession(
+                connector=TCPConnector(ssl=context, limit=0),
+                trust_env=config.tls is None,
+                auto_decompress=True,
+            )
+
+        return await self._sessions.get(await tls_key(self.ctx, config.tls), opened)
+
+    async def _exchange(
+        self, session: ClientSession, firing: Firing[Config], url: URL, headers: CIMultiDict[str]
+    ) -> Outcome:
+        """The request, and those that redirects lead to."""
+        method, body = firing.config.method, firing.payload
+        async with asyncio.timeout(_timeout(firing.config)):
+            for _ in range(MAX_REDIRECTS + 1):
+                async with session.request(
+                    method,
+                    url,
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    skip_auto_headers=[hdrs.CONTENT_TYPE],
+                    timeout=ClientTimeout(total=None),
+                ) as answer:
+                    text = await _beginning(answer)
+                    target = _redirection(answer)
+                    if target is None:
+                        return Outcome(status=answer.status, detail=text)
+                    if answer.status in (301, 302, 303) and method != "HEAD":
+                        method, body = "GET", None
+                if target.origin() != url.origin():
+                    headers = _without_credentials(headers)
+                url = target
+        raise TriggerError(f"failed to execute trigger, stopped after {MAX_REDIRECTS} redirects")
+
+    async def _headers(self, firing: Firing[Config]) -> CIMultiDict[str]:
+        """Plain, then dynamic, then secure headers; equal spellings replace each other."""
+        config = firing.config
+        headers = {"Idempotency-Key": firing.action_id, **config.headers}
+        for parameter in config.dynamic_headers:
+            if parameter.src is not None and (value := firing.resolve(parameter)) is not None:
+                headers[parameter.dest] = value
+        for header in config.secure_headers:
+            headers[header.name] = await self._secure_value(header)
+        for name in [name for name in headers if name.lower() == "host"]:
+            del headers[name]
+        result = CIMultiDict(headers)
+        if config.host:
+            result[hdrs.HOST] = config.host
+        if config.basic_auth is not None:
+            result[hdrs.AUTHORIZATION] = await self._basic(config.basic_auth)
+        return result
+
+    async def _secure_value(self, header: SecureHeader) -> str:
+        source = header.value_from
+        try:
+            if source is not None and source.secret_key_ref is not None:
+                return await self.ctx.secret(source.secret_key_ref)
+            if source is not None and source.config_map_key_ref is not None:
+                return await self.ctx.config_map(source.config_map_key_ref)
+        except SecretError as error:
+            message = f"failed to retrieve the value for secureHeader, {error}"
+            raise TriggerError(message) from error
+        raise TriggerError(f"secureHeader {header.name!r} has no valueFrom", retryable=False)
+
+    async def _basic(self, auth: BasicAuthBlock) -> str:
+        values: list[str] = []
+        for what, ref in (("username", auth.username), ("password", auth.password)):
+            try:
+                values.append("" if ref is None else await self.ctx.secret(ref))
+            except SecretError as error:
+                raise TriggerError(f"failed to retrieve the {what}, {error}") from error
+        return BasicAuth(values[0], values[1], encoding="utf-8").encode()
+
+
+def _timeout(config: Config) -> int:
+    return config.timeout if config.timeout > 0 else 60
+
+
+async def _beginning(answer: ClientResponse) -> str:
+    """The beginning of an answer for people; what is longer than :data:`READ` is not read."""
+    body = b""
+    while len(body) < READ and (chunk := await answer.content.read(READ - len(body))):
+        body += chunk
+    return body.decode(errors="replace")[:SHOWN]
+
+
+def _redirection(answer: ClientResponse) -> URL | None:
+    location = answer.headers.get(hdrs.LOCATION)
+    if answer.status not in (301, 302, 303, 307, 308) or not location:
+        return None
+    return answer.url.join(URL(location))
+
+
+def _without_credentials(headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    """What may be sent to another host than the one the credentials are for."""
+    dropped = {"authorization", "cookie", "www-authenticate", "host"}
+    return CIMultiDict((k, v) for k, v in headers.items() if k.lower() not in dropped)
+
+
+def _reason(url: URL, error: Exception) -> str:
+    return f"no answer from {url.host}:{url.port}: {error or type(error).__name__}"
