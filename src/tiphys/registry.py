@@ -45,7 +45,8 @@ class Registry(Generic[T]):
         local = {
             manifest_key(m.name) for m in pkgutil.iter_modules(path) if not m.name.startswith("_")
         }
-        return sorted(local | {ep.name for ep in metadata.entry_points(group=self.group)})
+        installed = {ep.name for ep in metadata.entry_points(group=self.group)}
+        return sorted(local | installed | self._loaded.keys())
 
     def add(self, key: str, cls: type[T]) -> None:
         """Register *cls*; raises :exc:`TypeError` when *key* is taken by another class."""

@@ -26,7 +26,7 @@ class Backoff:
         pause = self.duration
         for _ in range(self.steps - 1):
             yield pause + random.uniform(0, self.jitter * pause) if self.jitter > 0 else pause
-            if self.factor > 0:
+            if self.factor != 0:
                 pause *= self.factor
 
 

@@ -2,7 +2,7 @@
 
 from tiphys.ingest._admission import OPEN, Admission
 from tiphys.ingest._types import Handler, Refused, Reply, Request
-from tiphys.ingest.server import IngestServer, Mount
+from tiphys.ingest.server import IngestServer, Mount, parse_port
 from tiphys.ingest.tls import ServerTLS, server_tls
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Reply",
     "Request",
     "ServerTLS",
+    "parse_port",
     "server_tls",
 ]

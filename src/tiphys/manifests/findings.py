@@ -28,8 +28,8 @@ class Finding:
     """
     One thing that is wrong, or worth knowing, in words.
 
-    *rule* is the stable name of the check (docs/reference/lint.md lists them).  *path* is the
-    field inside the document, *hint* tells what to do about it; each is empty, and *line* and
+    *rule* is the stable name of the check (docs/reference/lint.md lists them).  *steps* lead to
+    the field inside the document, *hint* tells what to do about it; each is empty, and *line* and
     *column* are absent, where there is none.
     """
 
@@ -39,8 +39,13 @@ class Finding:
     file: str = ""
     line: int | None = None
     column: int | None = None
-    path: str = ""
+    steps: FieldPath = ()
     hint: str = ""
+
+    @property
+    def path(self) -> str:
+        """The field inside the document: ``spec.triggers[0].template.http.url``."""
+        return dotted(self.steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Origin:
             file=self.file,
             line=place.line if place else None,
             column=place.column if place else None,
-            path=dotted(path),
+            steps=path,
             hint=hint,
         )
 

@@ -280,7 +280,8 @@ class _Loading:
             )
         if spec.model is None or metadata.model is None:
             return
-        made = cls(metadata.model, spec.model, origin, data, damaged=bool(mismatches))  # type: ignore[arg-type]
+        misfits = tuple(found.path for found in mismatches)
+        made = cls(metadata.model, spec.model, origin, data, misfits)  # type: ignore[arg-type]
         (self.loaded.damaged if mismatches else self.loaded.objects).append(made)
 
     def _find(

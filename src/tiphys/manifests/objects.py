@@ -10,7 +10,7 @@ from pydantic import Field
 from tiphys.manifests.common import Block
 from tiphys.manifests.event_bus import EventBusSpec
 from tiphys.manifests.event_source import EventSourceSpec
-from tiphys.manifests.findings import Origin
+from tiphys.manifests.findings import FieldPath, Origin
 from tiphys.manifests.secret import ConfigMapSpec, SecretSpec
 from tiphys.manifests.sensor import SensorSpec
 
@@ -34,8 +34,9 @@ class Manifest(Generic[SpecT]):
     """
     One object.
 
-    *data* is the document as it was read.  Of an object that is *damaged* some values did not fit
-    and are missing from *spec*: good enough to look for more mistakes, not to run.
+    *data* is the document as it was read.  *misfits* are the paths of values that did not fit and
+    are missing from *spec*: an object with any is good enough to look for more mistakes, not to
+    run.
     """
 
     kind: ClassVar[str]
@@ -45,7 +46,7 @@ class Manifest(Generic[SpecT]):
     spec: SpecT
     origin: Origin = dataclasses.field(repr=False)
     data: dict[str, Any] = dataclasses.field(repr=False)
-    damaged: bool = False
+    misfits: tuple[FieldPath, ...] = ()
 
     @property
     def name(self) -> str:

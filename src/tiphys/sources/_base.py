@@ -15,6 +15,7 @@ from tiphys.ingest import Reply, Request
 from tiphys.manifests.common import TLS, ConfigMapRef, SecretRef, SourceConfig
 from tiphys.manifests.webhook import WebhookContext
 from tiphys.registry import Registry
+from tiphys.sources._shared.webhook_context import context_problems
 
 ConfigT = TypeVar("ConfigT", bound=SourceConfig)
 Settle = Callable[[], Awaitable[object]]
@@ -53,6 +54,22 @@ class Store(Protocol):
 
     async def put(self, key: str, value: bytes) -> None:
         """Set *key*; durable once this returns."""
+        ...
+
+
+class SecretStore(Protocol):
+    """Where the values that manifests refer to come from; raises :exc:`SecretError`."""
+
+    async def secret(self, ref: SecretRef) -> str:
+        """The value of a key of a Secret, without one trailing line break."""
+        ...
+
+    async def config_map(self, ref: ConfigMapRef) -> str:
+        """The value of a key of a ConfigMap, without one trailing line break."""
+        ...
+
+    async def tls(self, tls: TLS) -> ssl.SSLContext:
+        """The client side of TLS as a manifest's block describes it."""
         ...
 
 
@@ -116,6 +133,18 @@ class PushSource(_Component[ConfigT], abc.ABC):
     @abc.abstractmethod
     def webhook(self) -> WebhookContext:
         """Where the endpoint is and who may use it."""
+
+    def check(self) -> list[str]:
+        """What is wrong with the webhook context; whoever has more to say adds to it."""
+        return context_problems(self.webhook)
+
+    def limit(self, request: Request) -> int:
+        """The greatest body in bytes; *request* comes without its body yet."""
+        return self.webhook.max_payload_size
+
+    def too_large(self, request: Request) -> Reply:
+        """The answer to a body over the limit; *request* comes without its body."""
+        return Reply(400, b"http: request body too large")
 
     @abc.abstractmethod
     async def receive(

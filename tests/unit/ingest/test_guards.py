@@ -28,7 +28,7 @@ async def secret(ref: SecretRef) -> str:
 
 
 def ref(key: str) -> SecretRef:
-    return SecretRef(name="s", key=key)
+    return SecretRef.model_validate({"name": "s", "key": key})
 
 
 def request(client: str = "192.0.2.1", body: bytes = b"{}", **headers: str) -> Request:
@@ -105,13 +105,17 @@ def test_a_wrong_network_is_a_fault_of_the_manifest(network: str) -> None:
         NetworkGuard([network])
 
 
+def rate(**settings: Any) -> RequestRate:
+    return RequestRate.model_validate(settings)
+
+
 async def admitted(guard: RateGuard, times: int, client: str = "192.0.2.1") -> int:
     return sum([await refusal(guard, request(client)) is None for _ in range(times)])
 
 
 async def test_a_sender_may_send_a_burst_and_then_at_the_rate() -> None:
     clock = VirtualClock()
-    guard = RateGuard(RequestRate(requests=10, period="1s"), clock)
+    guard = RateGuard(rate(requests=10, period="1s"), clock)
     assert await admitted(guard, 20) == 10
     await clock.advance(0.35)
     assert await admitted(guard, 20) == 3
@@ -122,7 +126,7 @@ async def test_a_sender_may_send_a_burst_and_then_at_the_rate() -> None:
 
 async def test_the_burst_can_be_smaller_than_the_rate() -> None:
     clock = VirtualClock()
-    guard = RateGuard(RequestRate(requests=60, period="1m", burst=2), clock)
+    guard = RateGuard(rate(requests=60, period="1m", burst=2), clock)
     assert await admitted(guard, 5) == 2
     await clock.advance(1)
 
@@ -131,7 +135,7 @@ async def test_the_burst_can_be_smaller_than_the_rate() -> None:
 
 async def test_a_refused_sender_is_told_when_to_come_again() -> None:
     clock = VirtualClock()
-    guard = RateGuard(RequestRate(requests=1, period="30s"), clock)
+    guard = RateGuard(rate(requests=1, period="30s"), clock)
     await guard.check(request())
     await clock.advance(0.5)
 
@@ -141,31 +145,29 @@ async def test_a_refused_sender_is_told_when_to_come_again() -> None:
 
 
 async def test_each_address_counts_for_itself_unless_the_endpoint_does() -> None:
-    one = RateGuard(RequestRate(requests=1), VirtualClock())
-    all_ = RateGuard(RequestRate(requests=1, per="endpoint"), VirtualClock())
+    one = RateGuard(rate(requests=1), VirtualClock())
+    all_ = RateGuard(rate(requests=1, per="endpoint"), VirtualClock())
 
     assert [await admitted(one, 2, client) for client in ("a", "b")] == [1, 1]
     assert [await admitted(all_, 2, client) for client in ("a", "b")] == [1, 0]
 
 
 async def test_a_sender_with_many_ipv6_addresses_is_one_sender() -> None:
-    guard = RateGuard(RequestRate(requests=1), VirtualClock())
+    guard = RateGuard(rate(requests=1), VirtualClock())
     counts = [await admitted(guard, 1, f"2001:db8::{n}") for n in range(5)]
 
     assert counts == [1, 0, 0, 0, 0]
 
 
 async def test_the_memory_of_senders_is_bounded() -> None:
-    guard = RateGuard(RequestRate(requests=1, period="1h"), VirtualClock())
+    guard = RateGuard(rate(requests=1, period="1h"), VirtualClock())
     for n in range(ADDRESSES + 50):
         await guard.check(request(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"))
 
     assert len(guard._full_at) == ADDRESSES
 
 
-def signed(
-    body: bytes, algorithm: str = "sha256", encoding: str = "hex", time: str = ""
-) -> str:
+def signed(body: bytes, algorithm: str = "sha256", encoding: str = "hex", time: str = "") -> str:
     covered = f"{time}.".encode() + body if time else body
     digest = hmac.new(b"k3y", covered, getattr(hashlib, algorithm)).digest()
     return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
@@ -258,4 +260,4 @@ def test_a_context_gets_the_guards_it_asks_for_the_cheapest_first() -> None:
 
     assert [type(g) for g in before] == [NetworkGuard, RateGuard, BearerGuard]
     assert [type(g) for g in after] == [SignatureGuard]
-    assert guards_of(WebhookContext(), secret, VirtualClock()) == ([], [])
+    assert guards_of(WebhookContext.model_validate({}), secret, VirtualClock()) == ([], [])

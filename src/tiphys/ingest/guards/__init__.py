@@ -7,8 +7,7 @@ It sees the request as it came: the ``Authorization`` header is not masked yet.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from tiphys.aio import Clock
@@ -23,7 +22,6 @@ from tiphys.manifests.webhook import WebhookContext
 __all__ = [
     "BearerGuard",
     "Guard",
-    "Guards",
     "NetworkGuard",
     "RateGuard",
     "SignatureGuard",
@@ -39,19 +37,11 @@ class Guard(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Guards:
-    """The checks of one endpoint, before and after the body is read."""
-
-    before_body: Sequence[Guard] = ()
-    after_body: Sequence[Guard] = ()
-
-
 def guards_of(
     webhook: WebhookContext, secret: Callable[[SecretRef], Awaitable[str]], clock: Clock
-) -> Guards:
+) -> tuple[list[Guard], list[Guard]]:
     """
-    The guards that a webhook context asks for, the cheapest first.
+    The guards that a webhook context asks for: before the body is read, cheapest first, and after.
 
     Raises :exc:`tiphys.errors.ManifestError` for settings that make no sense.
     """
@@ -65,4 +55,4 @@ def guards_of(
         before.append(BearerGuard(webhook.auth_secret, secret))
     if webhook.hmac:
         after.append(SignatureGuard(webhook.hmac, secret, clock))
-    return Guards(before, after)
+    return before, after

@@ -97,7 +97,8 @@ class WorkerProcess:
 
     async def wait(self) -> None:
         """Wait until the killed process is gone, so that none is left behind."""
-        await self._loop.run_in_executor(None, self._process.wait)
+        while self._process.poll() is None:
+            await asyncio.sleep(0.002)
 
     async def _exchange(self, frame: bytes, seconds: float) -> tuple[Status, bytes]:
         self._answer = self._loop.create_future()

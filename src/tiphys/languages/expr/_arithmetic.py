@@ -7,8 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from tiphys.languages.expr._faults import Fault, Overrun
-from tiphys.languages.expr._times import Duration, Time, wrap_int
-from tiphys.languages.expr._values import bytes_of, is_integer, is_number, to_float, type_name
+from tiphys.languages.expr._values import (
+    UNSIGNED,
+    Uint8,
+    is_integer,
+    is_number,
+    signed,
+    to_float,
+    type_of,
+)
+from tiphys.languages.template.moments import Duration, Time
+from tiphys.languages.template.text import encode
 
 __all__ = [
     "LONGEST_TEXT",
@@ -30,7 +39,7 @@ LONGEST_TEXT = 16 * 1024 * 1024
 
 
 def _mismatch(operator: str, left: Any, right: Any) -> Fault:
-    return Fault(f"invalid operation: {type_name(left)} {operator} {type_name(right)}")
+    return Fault(f"invalid operation: {type_of(left)} {operator} {type_of(right)}")
 
 
 def add(left: Any, right: Any) -> Any:
@@ -42,18 +51,18 @@ def add(left: Any, right: Any) -> Any:
     if is_number(left) and is_number(right):
         return _sum(left, right)
     if isinstance(left, Time) and isinstance(right, Duration):
-        return left.add(right)
+        return left.add(int(right))
     if isinstance(left, Duration) and isinstance(right, Time):
-        return right.add(left)
+        return right.add(int(left))
     if isinstance(left, Duration) and isinstance(right, Duration):
-        return Duration(wrap_int(left.nanoseconds + right.nanoseconds))
+        return Duration(signed(left + right))
     raise _mismatch("+", left, right)
 
 
 def _sum(left: int | float, right: int | float) -> int | float:
     if type(left) is float or type(right) is float:
         return float(left) + float(right)
-    return wrap_int(int(left) + int(right))
+    return signed(int(left) + int(right))
 
 
 def subtract(left: Any, right: Any) -> Any:
@@ -61,13 +70,13 @@ def subtract(left: Any, right: Any) -> Any:
     if is_number(left) and is_number(right):
         if type(left) is float or type(right) is float:
             return float(left) - float(right)
-        return wrap_int(left - right)
+        return signed(left - right)
     if isinstance(left, Time) and isinstance(right, Time):
         return left.since(right)
     if isinstance(left, Time) and isinstance(right, Duration):
-        return left.add(Duration(-right.nanoseconds))
+        return left.add(-int(right))
     if isinstance(left, Duration) and isinstance(right, Duration):
-        return Duration(wrap_int(left.nanoseconds - right.nanoseconds))
+        return Duration(signed(left - right))
     raise _mismatch("-", left, right)
 
 
@@ -76,14 +85,12 @@ def multiply(left: Any, right: Any) -> Any:
     if is_number(left) and is_number(right):
         if type(left) is float or type(right) is float:
             return float(left) * float(right)
-        return wrap_int(left * right)
-    durations = isinstance(left, Duration), isinstance(right, Duration)
-    first = left.nanoseconds if isinstance(left, Duration) else left
-    second = right.nanoseconds if isinstance(right, Duration) else right
-    if any(durations) and is_number(first) and is_number(second):
-        if type(first) is float or type(second) is float:
-            return float(first) * float(second)
-        return Duration(wrap_int(first * second))
+        return signed(left * right)
+    if isinstance(left, Duration) or isinstance(right, Duration):
+        factors = left, right
+        if all(is_number(factor) or isinstance(factor, Duration) for factor in factors):
+            product = left * right
+            return product if type(product) is float else Duration(signed(product))
     raise _mismatch("*", left, right)
 
 
@@ -113,11 +120,12 @@ def negate(value: Any) -> Any:
     """Change the sign of a number."""
     if type(value) is float:
         return -value
-    if type(value) is int:
-        return wrap_int(-value)
-    if is_integer(value):  # a byte stays a byte
-        return type(value)(-value & 0xFF)
-    raise Fault(f"invalid operation: - {type_name(value)}")
+    if isinstance(value, UNSIGNED):
+        size = 0xFF if isinstance(value, Uint8) else 0xFFFF_FFFF_FFFF_FFFF
+        return type(value)(-value & size)
+    if is_integer(value):
+        return type(value)(signed(-value))
+    raise Fault(f"invalid operation: - {type_of(value)}")
 
 
 def power(left: Any, right: Any) -> float:
@@ -201,11 +209,11 @@ def _ordered(
         if type(left) is str and type(right) is str:
             if left.isascii() and right.isascii():
                 return holds(left, right)
-            return holds(bytes_of(left), bytes_of(right))
+            return holds(encode(left), encode(right))
         if isinstance(left, Time) and isinstance(right, Time):
-            return holds(left.instant, right.instant)
+            return holds(left.compare(right), 0)
         if isinstance(left, Duration) and isinstance(right, Duration):
-            return holds(left.nanoseconds, right.nanoseconds)
+            return holds(int(left), int(right))
         raise _mismatch(symbol, left, right)
 
     return compare

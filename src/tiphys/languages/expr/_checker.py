@@ -15,6 +15,7 @@ from tiphys.languages._errors import CompileError, LanguageError
 from tiphys.languages.expr._builtins import BUILTINS, NAMES
 from tiphys.languages.expr._builtins._checks import argument_fault
 from tiphys.languages.expr._faults import Fault
+from tiphys.languages.expr._methods import METHODS, Method
 from tiphys.languages.expr._nodes import (
     ArrayNode,
     BinaryNode,
@@ -35,7 +36,7 @@ from tiphys.languages.expr._nodes import (
 )
 from tiphys.languages.expr._operators import binary_type, membership_type, unary_type
 from tiphys.languages.expr._parser import LOOPS
-from tiphys.languages.expr._times import METHODS, Method
+
 from tiphys.languages.expr._types import (
     ANY,
     ARRAY,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tiphys.languages.expr._faults import Fault
-from tiphys.languages.expr._times import Time
-from tiphys.languages.expr._values import is_nil, is_number, member_of_map, type_name
+from tiphys.languages.expr._values import is_nil, is_number, member_of_map, type_of
+from tiphys.languages.template.moments import Time
 
 __all__ = ["IntSet", "Meter", "TextSet", "contains", "equal"]
 
@@ -42,7 +42,7 @@ def equal(left: Any, right: Any, meter: Meter) -> bool:
             return float(left) == float(right)
         return int(left) == int(right)
     if isinstance(left, Time) and isinstance(right, Time):
-        return left.instant == right.instant
+        return left.compare(right) == 0
     if is_nil(left) and is_nil(right):
         return True
     return _identical(left, right, meter)
@@ -82,8 +82,8 @@ def contains(container: Any, wanted: Any, meter: Meter) -> bool:
     if isinstance(container, Time):
         if type(wanted) is str:
             return wanted in ("wall", "ext", "loc")
-        raise Fault(f"cannot use {type_name(wanted)} as field name of time.Time")
-    raise Fault(f'operator "in" not defined on {type_name(container)}')
+        raise Fault(f"cannot use {type_of(wanted)} as field name of time.Time")
+    raise Fault(f'operator "in" not defined on {type_of(container)}')
 
 
 def _in_constants(constants: IntSet | TextSet, wanted: Any) -> bool:
@@ -93,7 +93,7 @@ def _in_constants(constants: IntSet | TextSet, wanted: Any) -> bool:
         return zero in constants
     if type(wanted) is not key_type:
         raise Fault(
-            f"reflect.Value.MapIndex: value of type {type_name(wanted)} "
+            f"reflect.Value.MapIndex: value of type {type_of(wanted)} "
             f"is not assignable to type {key_type.__name__}"
         )
     return wanted in constants

@@ -7,11 +7,9 @@ import re
 from typing import NamedTuple
 
 from tiphys.languages._errors import CompileError
+from tiphys.languages._unicode import SPACES
 
 __all__ = ["Kind", "Token", "tokenize"]
-
-SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
-SPACES += "\u200a\u2028\u2029\u202f\u205f\u3000"
 
 _WORD_OPERATORS = frozenset(
     ("not", "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let")

@@ -22,6 +22,7 @@ __all__ = [
     "FUNCTION",
     "GROUPS",
     "INT",
+    "INT64",
     "INTS",
     "LOCATION",
     "MAP",

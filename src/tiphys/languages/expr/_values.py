@@ -1,21 +1,40 @@
 """
-Values as the original engine tells them apart, beyond what Python's own types can say.
+Values of expressions: those of templates, because Sprig's functions return them, and some more.
 
-``int``, ``float``, ``str``, ``bool``, None, ``list`` and ``dict`` stand for Go's int, float64,
-string, bool, nil, []any and map[string]any. Texts are counted in bytes of UTF-8; a byte that is
-no UTF-8 is a surrogate escape (PEP 383).
+Texts are counted in bytes of UTF-8; a byte that is no UTF-8 is a surrogate escape (PEP 383).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tiphys.languages.expr._faults import Fault
-from tiphys.languages.expr._times import Duration, Location, Month, Time, Weekday, method
+from tiphys.languages.expr._functions import GoFunction, method_of
+from tiphys.languages.template.printing import display, register_display
+from tiphys.languages.template.text import encode
+from tiphys.languages.template.values import (
+    GoType,
+    Int32,
+    Int64,
+    Ints,
+    NilList,
+    NilMap,
+    NilStrings,
+    Strings,
+    Texts,
+    Uint8,
+    Uint32,
+    Uint64,
+    register,
+    signed,
+    type_name,
+)
 
 __all__ = [
+    "UNSIGNED",
     "AnyMap",
+    "Groups",
     "Ints",
     "NilGroups",
     "NilList",
@@ -23,33 +42,26 @@ __all__ = [
     "Pair",
     "Pairs",
     "Strings",
+    "Texts",
     "Uint8",
-    "bytes_of",
     "fetch",
     "is_integer",
     "is_nil",
     "is_number",
     "items_of",
     "member_of_map",
-    "text_of",
+    "signed",
     "to_float",
     "to_int",
-    "type_name",
+    "type_of",
 ]
 
-_MIN_INT, _MAX_INT = -(1 << 63), (1 << 63) - 1
+UNSIGNED = (Uint8, Uint32, Uint64)
+"""Integers that many functions do not take for numbers."""
 
-
-class Uint8(int):
-    """A byte, which an index into a text gives."""
-
-
-class Strings(list[str]):
-    """A []string, which never equals a []any."""
-
-
-class Ints(list[int]):
-    """A []int, which ranges are."""
+_INTEGERS = frozenset((int, Int64, Int32, *UNSIGNED))
+_NUMBERS = _INTEGERS | {float}
+_MIN_INT = -(1 << 63)
 
 
 class Pair(list[Any]):
@@ -58,14 +70,6 @@ class Pair(list[Any]):
 
 class Pairs(list[Pair]):
     """A [][2]any, the result of ``toPairs``."""
-
-
-class NilList(list[Any]):
-    """A []any that is nil: empty, and equal to nil."""
-
-
-class NilStrings(Strings):
-    """A []string that is nil."""
 
 
 class AnyMap(Mapping[Any, Any]):
@@ -88,8 +92,8 @@ class AnyMap(Mapping[Any, Any]):
 
     @staticmethod
     def _identity(key: Any) -> tuple[type, Any]:
-        if isinstance(key, list | dict | AnyMap) or callable(key):
-            raise Fault(f"runtime error: hash of unhashable type {type_name(key)}")
+        if isinstance(key, list | Mapping | GoFunction):
+            raise Fault(f"runtime error: hash of unhashable type {type_of(key)}")
         return type(key), key
 
 
@@ -101,44 +105,23 @@ class NilGroups(Groups):
     """What ``groupBy`` makes of an empty list: empty, and equal to nil."""
 
 
-class TextMap(dict[str, str]):
-    """A map[string]string; a key that is not there gives an empty text."""
+_NILS = (NilList, NilStrings, NilMap, NilGroups)
+_ANY_MAP = "map[interface {}]interface {}"
+_GROUPS = "map[interface {}][]interface {}"
+
+register(Pair, GoType("[2]interface {}", "array"))
+register(Pairs, GoType("[][2]interface {}", "slice"))
+register(AnyMap, GoType(_ANY_MAP, "map"))
+register(Groups, GoType(_GROUPS, "map"))
+register(NilGroups, GoType(_GROUPS, "map", nil=True))
 
 
-_NAMES: dict[type, str] = {
-    type(None): "<nil>",
-    bool: "bool",
-    int: "int",
-    Uint8: "uint8",
-    float: "float64",
-    str: "string",
-    list: "[]interface {}",
-    NilList: "[]interface {}",
-    Strings: "[]string",
-    NilStrings: "[]string",
-    Ints: "[]int",
-    Pair: "[2]interface {}",
-    Pairs: "[][2]interface {}",
-    dict: "map[string]interface {}",
-    TextMap: "map[string]string",
-    AnyMap: "map[interface {}]interface {}",
-    Groups: "map[interface {}][]interface {}",
-    NilGroups: "map[interface {}][]interface {}",
-    Time: "time.Time",
-    Duration: "time.Duration",
-    Month: "time.Month",
-    Weekday: "time.Weekday",
-    Location: "*time.Location",
-}
-_NILS = (NilList, NilStrings, NilGroups)
-
-
-def type_name(value: Any) -> str:
-    """Name the type of a value as Go prints it."""
-    name = _NAMES.get(type(value))
-    if name is not None:
-        return name
-    return "func" if callable(value) else type(value).__name__
+def type_of(value: Any) -> str:
+    """Name the Go type of a value; anything that comes from outside is named by its class."""
+    try:
+        return type_name(value)
+    except KeyError:
+        return type(value).__name__
 
 
 def is_nil(value: Any) -> bool:
@@ -147,23 +130,13 @@ def is_nil(value: Any) -> bool:
 
 
 def is_integer(value: Any) -> bool:
-    """Whether a value is a plain integer of any size."""
-    return isinstance(value, int) and type(value) is not bool
+    """Whether a value is an integer of any size; durations and months are none."""
+    return type(value) in _INTEGERS
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a plain integer or a floating-point number."""
-    return type(value) is float or is_integer(value)
-
-
-def bytes_of(text: str) -> bytes:
-    """Encode a text as the bytes that it stands for."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def text_of(data: bytes) -> str:
-    """Decode bytes; what is no UTF-8 becomes surrogate escapes."""
-    return data.decode("utf-8", "surrogateescape")
+    """Whether a value is an integer or a floating-point number."""
+    return type(value) in _NUMBERS
 
 
 def to_int(value: Any) -> int:
@@ -171,16 +144,16 @@ def to_int(value: Any) -> int:
     if type(value) is float:
         # An amd64 processor gives the smallest integer for all that does not fit.
         return int(value) if -(2.0**63) <= value < 2.0**63 else _MIN_INT
-    if is_integer(value):
-        return int(value)
-    raise Fault(f"invalid operation: int({type_name(value)})")
+    if type(value) in _INTEGERS:
+        return signed(int(value))
+    raise Fault(f"invalid operation: int({type_of(value)})")
 
 
 def to_float(value: Any) -> float:
     """Convert a number to floating point; raises Fault for other types."""
-    if is_number(value):
+    if type(value) in _NUMBERS:
         return float(value)
-    raise Fault(f"invalid operation: float({type_name(value)})")
+    raise Fault(f"invalid operation: float({type_of(value)})")
 
 
 def items_of(value: Any) -> list[Any]:
@@ -191,13 +164,12 @@ def items_of(value: Any) -> list[Any]:
     """
     if isinstance(value, list):
         return value
-    if isinstance(value, str):
-        return [Uint8(byte) for byte in bytes_of(value)]
+    if type(value) is str:
+        return [Uint8(byte) for byte in encode(value)]
     if isinstance(value, Mapping):
         return _Unreachable(None for _ in value)
-    if value is None:
-        raise Fault("reflect: call of reflect.Value.Len on zero Value")
-    raise Fault(f"reflect: call of reflect.Value.Len on {type_name(value)} Value")
+    shown = "zero" if value is None else type_of(value)
+    raise Fault(f"reflect: call of reflect.Value.Len on {shown} Value")
 
 
 class _Unreachable(list[Any]):
@@ -209,28 +181,24 @@ class _Unreachable(list[Any]):
 
 def fetch(base: Any, member: Any) -> Any:
     """Return a member of a map, list, text or time value; raises Fault where there is none."""
-    if isinstance(base, list | str):
-        return _element(base, to_int(member))
+    if isinstance(base, list):
+        index = to_int(member)
+        if -len(base) <= index < len(base):
+            return base[index]
+        raise Fault("reflect: slice index out of range")
     if isinstance(base, Mapping):
         return _entry(base, member)
-    found: Callable[..., Any] | None = None
-    if isinstance(member, str):
-        found = method(base, member)
-    if found is None:
-        shown = member if isinstance(member, str) else type_name(member)
-        raise Fault(f"cannot fetch {shown} from {type_name(base)}")
-    return found
-
-
-def _element(base: list[Any] | str, index: int) -> Any:
-    if isinstance(base, str):
-        data = bytes_of(base)
+    if type(base) is str:
+        data = encode(base)
+        index = to_int(member)
         if -len(data) <= index < len(data):
             return Uint8(data[index])
         raise Fault("reflect: string index out of range")
-    if -len(base) <= index < len(base):
-        return base[index]
-    raise Fault("reflect: slice index out of range")
+    found = method_of(base, member) if type(member) is str else None
+    if found is None:
+        shown = member if type(member) is str else type_of(member)
+        raise Fault(f"cannot fetch {shown} from {type_of(base)}")
+    return found
 
 
 def _entry(base: Mapping[Any, Any], key: Any) -> Any:
@@ -239,7 +207,7 @@ def _entry(base: Mapping[Any, Any], key: Any) -> Any:
         return value
     if isinstance(base, Groups):
         return NilList()
-    return "" if isinstance(base, TextMap) else None
+    return "" if isinstance(base, Texts) else None
 
 
 def member_of_map(base: Mapping[Any, Any], key: Any) -> tuple[bool, Any]:
@@ -250,8 +218,25 @@ def member_of_map(base: Mapping[Any, Any], key: Any) -> tuple[bool, Any]:
         elif type(key) is not str:
             raise Fault(
                 "reflect.Value.MapIndex: value of type "
-                f"{type_name(key)} is not assignable to type string"
+                f"{type_of(key)} is not assignable to type string"
             )
     if key in base:
         return True, base[key]
     return False, None
+
+
+def _map_text(value: AnyMap) -> str:
+    shown = (f"{display(key)}:{display(value[key])}" for key in sorted(value, key=_rank))
+    return f"map[{' '.join(shown)}]"
+
+
+def _rank(key: Any) -> tuple[int, Any]:
+    """nil, booleans, integers, floating-point numbers, texts, in the order of the original."""
+    if key is None:
+        return 0, 0
+    order = {bool: 1, float: 3, str: 4}.get(type(key), 2 if is_integer(key) else 5)
+    return order, key if order < 5 else display(key)
+
+
+for _type in (AnyMap, Groups, NilGroups):
+    register_display(_type, _map_text)

@@ -1,4 +1,4 @@
-"""What one evaluation may cost; the limits are far above what documents and paths of people need."""
+"""What one evaluation may cost; the limits are far above what real documents need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_READ = 512 * 2**20
 
 
 class Budget:
-    """Counts depth, characters read, and characters written; raises LimitExceeded beyond a limit."""
+    """Counts depth, characters read, and characters written; raises LimitExceeded."""
 
     __slots__ = ("depth", "output", "read_so_far")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -53,6 +54,24 @@ class Document:
         """Whether the text is valid JSON; like Argo Events, this does not look at its encoding."""
         return self.tree is not _UNREADABLE or is_valid(self.text)
 
+    def at(self, location: Sequence[str | int]) -> Result:
+        """
+        The value under the keys and indexes of *location*, negative indexes from the end.
+
+        Of equal keys the first counts. Does not exist in text that is not valid JSON.
+        """
+        node = self.tree
+        if node is _UNREADABLE:
+            return _located(self.text, location) if self.valid else MISSING
+        for step in location:
+            if type(node) is dict and isinstance(step, str):
+                node = node.get(step, _ABSENT)
+            elif type(node) is list and isinstance(step, int) and -len(node) <= step < len(node):
+                node = node[step]
+            else:
+                return MISSING
+        return _result(node, lambda: _located(self.text, location).raw)
+
     @property
     def tree(self) -> Any:
         """
@@ -80,6 +99,32 @@ def _decoded(text: str) -> Any:
         return _UNREADABLE
 
 
+def _located(text: str, location: Sequence[str | int]) -> Result:
+    """The value at *location* of a valid JSON text."""
+    value = _parse.parse(text)
+    for step in location:
+        members = list(_parse.members(value))
+        if isinstance(step, str) and value.is_object:
+            value = next((member for _, key, member in members if key == step), MISSING)
+        elif isinstance(step, int) and value.is_array and -len(members) <= step < len(members):
+            value = members[step][2]
+        else:
+            return MISSING
+    return value
+
+
+def _result(node: Any, raw: Callable[[], str]) -> Result:
+    """The result for a decoded value, whose source is looked for only when it is asked for."""
+    kind = type(node)
+    if kind is str:
+        return Result(Kind.STRING, raw, node)
+    if kind is _Number:
+        return Result(Kind.NUMBER, str(node))
+    if kind is dict or kind is list:
+        return Result(Kind.JSON, raw)
+    return _CONSTANTS[node]
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -89,7 +134,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _decode = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_Number, parse_float=_Number
-).scan_once
+).raw_decode
 
 
 class Path:
@@ -130,14 +175,7 @@ class Path:
                 node = node[index] if 0 <= index < len(node) else _ABSENT
             else:
                 return MISSING
-        kind = type(node)
-        if kind is _Number:
-            return Result(Kind.NUMBER, str(node))
-        if kind is str:
-            return Result(Kind.STRING, functools.partial(self._raw, document), node)
-        if kind is dict or kind is list:
-            return Result(Kind.JSON, functools.partial(self._raw, document))
-        return _CONSTANTS[node]
+        return _result(node, functools.partial(self._raw, document))
 
     def _raw(self, document: Document) -> str:
         return self._search(document.text).raw

@@ -24,15 +24,16 @@ class Selector:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Multipath:
-    """The paths between the brackets, and the position after the closing one."""
+    """The paths between the brackets, and what follows; nothing where they are not closed."""
 
     selectors: tuple[Selector, ...]
-    end: int
+    rest: str
+    is_closed: bool = True
 
 
 @functools.lru_cache(1024)
-def read_multipath(path: str) -> Multipath | None:
-    """Read the multipath that begins with the bracket at the start of *path*; None: it has no end."""
+def read_multipath(path: str) -> Multipath:
+    """Read the multipath at the start of *path*."""
     selectors: list[Selector] = []
     depth = 1
     start, colon, in_modifier = 1, 0, False
@@ -56,9 +57,9 @@ def read_multipath(path: str) -> Multipath | None:
             selectors.append(_selector(path, start, colon, position))
             start, colon, in_modifier = position + 1, 0, False
         if depth == 0:
-            return Multipath(tuple(selectors), position + 1)
+            return Multipath(tuple(selectors), path[position + 1 :])
         position += 1
-    return None
+    return Multipath((), "", is_closed=False)
 
 
 def _selector(path: str, start: int, colon: int, end: int) -> Selector:

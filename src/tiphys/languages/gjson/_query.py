@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable
+from typing import Any
 
 from tiphys.languages.gjson._result import Kind, Result, bool_of
 from tiphys.languages.gjson._scan import trim
@@ -14,7 +15,7 @@ from tiphys.languages.gjson._wildcard import matches
 
 __all__ = ["Query", "closing_quote", "read_query"]
 
-_ORDER: dict[str, Callable[[object, object], bool]] = {
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -22,6 +23,11 @@ _ORDER: dict[str, Callable[[object, object], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+
+
+def _never(_left: object, _right: object) -> bool:
+    """The comparison for ``%`` on numbers and for a lone ``!``."""
+    return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,8 +58,8 @@ class Query:
         if found.type is Kind.STRING:
             return _compare_text(self.operator, found.text, self.value)
         if found.type is Kind.NUMBER:
-            compare = _ORDER.get(self.operator)
-            return compare is not None and compare(found.number(), number(self.value))
+            compare = _ORDER.get(self.operator, _never)
+            return compare(found.number(), number(self.value))
         if found.type in (Kind.TRUE, Kind.FALSE):
             return _compare_truth(self.operator, found.type, self.value)
         return False
@@ -86,7 +92,7 @@ def _compare_text(symbol: str, text: str, value: str) -> bool:
         return matches(text, value)
     if symbol == "!%":
         return not matches(text, value)
-    compare = _ORDER[symbol]
+    compare = _ORDER.get(symbol, _never)
     if text.isascii() and value.isascii():
         return compare(text, value)
     # By bytes: an escaped odd byte has its place among them, not where its surrogate would be.

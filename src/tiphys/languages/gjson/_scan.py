@@ -40,7 +40,7 @@ _NUMBER = re.compile(r".[^\x00-\x20,\]}]*", re.DOTALL)
 _LITERAL = re.compile(r".[a-z]*", re.DOTALL)
 _SPACE = "".join(map(chr, range(33)))
 
-_scan_valid = json.JSONDecoder().scan_once
+_decode = json.JSONDecoder().raw_decode
 
 
 def trim(text: str) -> str:
@@ -113,8 +113,8 @@ def container_end(text: str, position: int) -> int:
     The end of the text when they never are; one more when the text ends inside a string.
     """
     try:
-        return _scan_valid(text, position)[1]
-    except (ValueError, StopIteration, RecursionError):
+        return _decode(text, position)[1]
+    except (ValueError, RecursionError):
         return balanced(text, position)
 
 
@@ -156,10 +156,7 @@ def elements(raw: str) -> Iterator[tuple[int, int]]:
         first = raw[position]
         if first in "]}":
             return
-        if first in "tfn":
-            end = literal_end(raw, position)
-        else:
-            end = value_end(raw, position)
+        end = literal_end(raw, position) if first in "tfn" else value_end(raw, position)
         end = len(raw) if end < 0 else min(end, len(raw))
         yield position, end
         position = end

@@ -11,7 +11,7 @@ from tiphys.languages.gjson._components import (
     split_pipe,
 )
 from tiphys.languages.gjson._modifiers import modified, read_modifier
-from tiphys.languages.gjson._multipath import read_multipath
+from tiphys.languages.gjson._multipath import Multipath, read_multipath
 from tiphys.languages.gjson._parse import members, parse, result_at
 from tiphys.languages.gjson._result import MISSING, Kind, Result
 from tiphys.languages.gjson._strings import unescape
@@ -35,7 +35,11 @@ def search(text: str, path: str, budget: Budget) -> Result:
         if path[0] in "@!":
             found = _search_made(text, path, budget)
         elif path[0] in "[{":
-            found = _search_multipath(text, path, budget)
+            multipath = read_multipath(path)
+            if multipath.is_closed and multipath.rest[:1] in ("", ".", "|"):
+                found = _search_multipath(text, path, multipath, budget)
+            else:
+                path = multipath.rest  # what is no multipath is passed over
     if found is None:
         found = _Search(text, budget).run(path)
     budget.leave()
@@ -112,10 +116,7 @@ def _constant(path: str) -> tuple[str, str] | None:
     return (name, path[end:]) if name.lower() in _CONSTANTS else None
 
 
-def _search_multipath(text: str, path: str, budget: Budget) -> Result | None:
-    multipath = read_multipath(path)
-    if multipath is None or path[multipath.end : multipath.end + 1] not in ("", ".", "|"):
-        return None
+def _search_multipath(text: str, path: str, multipath: Multipath, budget: Budget) -> Result:
     parts = []
     for selector in multipath.selectors:
         found = search(text, selector.path, budget)
@@ -125,8 +126,8 @@ def _search_multipath(text: str, path: str, budget: Budget) -> Result | None:
             budget.write(len(parts[-1]))
     joined = ",".join(parts)
     made = Result(Kind.JSON, f"[{joined}]" if path[0] == "[" else f"{{{joined}}}")
-    if multipath.end < len(path):
-        made = search_in(made, path[multipath.end + 1 :], budget)
+    if multipath.rest:
+        made = search_in(made, multipath.rest[1:], budget)
         if made is not MISSING:
             made.index = 0
     return made

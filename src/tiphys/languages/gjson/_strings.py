@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import re
-from json.decoder import scanstring
 
 __all__ = ["loose_text", "quote", "string_text", "unescape"]
 
@@ -17,6 +17,7 @@ _SIMPLE = {
     ord("t"): b"\t",
     ord('"'): b'"',
 }
+_decode = json.JSONDecoder().raw_decode
 _PLAIN = re.compile(rb"[^\x00-\x1f\\]*")
 _HEX = re.compile(rb"[0-9a-fA-F]{4}")
 _TO_ESCAPE = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029\ud800-\udfff]')
@@ -45,11 +46,11 @@ def unescape(inside: str) -> str:
     """
     if "\\u" not in inside:
         try:
-            text, end = scanstring(inside + '"', 0, True)
+            text, end = _decode(f'"{inside}"')
         except ValueError:
             pass
         else:
-            if end > len(inside):
+            if end == len(inside) + 2 and isinstance(text, str):
                 return text
     source = inside.encode("utf-8", "surrogateescape")
     return b"".join(_unescaped(source)).decode("utf-8", "surrogateescape")

@@ -13,7 +13,7 @@ from tiphys.languages.gjson._budget import Budget
 from tiphys.languages.gjson._scan import elements, skip_blanks
 from tiphys.languages.gjson._strings import loose_text
 
-__all__ = ["decode", "number"]
+__all__ = ["decode", "first_wins", "number"]
 
 _JSON_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
@@ -39,7 +39,7 @@ def decode(raw: str) -> Any:
     if "\\ud" not in raw and "\\uD" not in raw:  # halves of surrogate pairs become U+FFFD below
         try:
             value, end = _decode_valid(raw, 0)
-        except (StopIteration, ValueError, RecursionError):
+        except (ValueError, RecursionError):
             pass
         else:
             if end == len(raw):
@@ -47,7 +47,8 @@ def decode(raw: str) -> Any:
     return _decode_leniently(raw, Budget())
 
 
-def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The dict of *pairs* in which of equal keys the first has its value."""
     result = dict(pairs)
     if len(result) < len(pairs):
         for key, value in reversed(pairs):
@@ -60,8 +61,8 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _decode_valid = json.JSONDecoder(
-    object_pairs_hook=_first_wins, parse_int=float, parse_constant=_refuse
-).scan_once
+    object_pairs_hook=first_wins, parse_int=float, parse_constant=_refuse
+).raw_decode
 
 
 def _decode_leniently(raw: str, budget: Budget) -> Any:
@@ -73,7 +74,7 @@ def _decode_leniently(raw: str, budget: Budget) -> Any:
         return values
     if kind == "{":
         names = (value if isinstance(value, str) else "" for value in values[::2])
-        return _first_wins(list(zip(names, values[1::2], strict=False)))
+        return first_wins(list(zip(names, values[1::2], strict=False)))
     return None
 
 

@@ -10,7 +10,6 @@ from tiphys.languages._errors import EvaluationError
 from tiphys.languages.template import nodes
 from tiphys.languages.template.values import (
     MISSING,
-    Bytes,
     Certificate,
     NilList,
     NilMap,
@@ -80,7 +79,6 @@ _PARAMETERS = {
     "float64": Parameter("float64", (float,), literal=_real),
     "map": Parameter("map[string]interface {}", (dict, NilMap), nil=NilMap),
     "list": Parameter("[]interface {}", (list, NilList), nil=NilList),
-    "bytes": Parameter("[]uint8", (Bytes,), nil=Bytes),
     "certificate": Parameter("sprig.certificate", (Certificate,)),
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tiphys.languages.template import nodes
 from tiphys.languages.template.fields import register_methods
 from tiphys.languages.template.functions import Parameter, function, register_parameter
+from tiphys.languages.template.json_text import register_json
 from tiphys.languages.template.moments import (
     LOCAL,
     SECOND,
@@ -18,7 +19,7 @@ from tiphys.languages.template.moments import (
     Weekday,
 )
 from tiphys.languages.template.printing import register_display
-from tiphys.languages.template.time_format import format_time, go_string, time_text
+from tiphys.languages.template.time_format import format_time, go_string, json_text, time_text
 from tiphys.languages.template.values import Int64, Value, signed
 from tiphys.languages.template.verbs import register_fields, register_go_string
 
@@ -87,6 +88,7 @@ for _type in (Duration, Month, Weekday, Location):
 
 register_display(Time, time_text)
 register_go_string(Time, go_string)
+register_json(Time, json_text)
 register_fields(
     Time,
     lambda time: {"wall": time.nanosecond, "ext": time.unix - Time().unix, "loc": 0},

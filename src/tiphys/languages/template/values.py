@@ -13,10 +13,11 @@ Python      Go                     Python      Go
 ``float``   ``float64``            ``Strings`` ``[]string``
 ``int``     ``int``                ``Ints``    ``[]int``
 ``complex`` ``complex128``         ``Lists``   ``[][]interface {}``
-``str``     ``string``             ``Bytes``   ``[]uint8``
-``list``    ``[]interface {}``     ``Texts``   ``map[string]string``
-``dict``    ``map[string]interface {}`` (nil slices and maps: ``NilList``, ``NilStrings``, ``NilMap``)
+``str``     ``string``             ``Texts``   ``map[string]string``
 =========== ====================== =========== =======================
+
+``list`` is ``[]interface {}``, ``dict`` is ``map[string]interface {}``; nil slices and maps are
+``NilList``, ``NilStrings`` and ``NilMap``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from typing import Any, Final
 
 __all__ = [
     "MISSING",
-    "Bytes",
     "Certificate",
     "GoType",
     "Int32",
@@ -117,17 +117,6 @@ class Lists(list[list[Any]]):
     __slots__ = ()
 
 
-class Bytes(list[int]):
-    """Go's ``[]uint8``; its items are Uint8."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, data: bytes) -> Bytes:
-        """Wrap *data*."""
-        return cls(map(Uint8, data))
-
-
 class NilList(list[Any]):
     """A nil ``[]interface {}``: empty, but null in JSON."""
 
@@ -191,7 +180,6 @@ _TYPES: dict[type, GoType] = {
     NilStrings: GoType("[]string", "slice", nil=True),
     Ints: GoType("[]int", "slice"),
     Lists: GoType("[][]interface {}", "slice"),
-    Bytes: GoType("[]uint8", "slice"),
     dict: GoType(_MAP, "map"),
     NilMap: GoType(_MAP, "map", nil=True),
     Texts: GoType("map[string]string", "map"),

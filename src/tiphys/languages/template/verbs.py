@@ -10,7 +10,7 @@ from tiphys.languages._quoting import quote
 from tiphys.languages.template.floats import format_float
 from tiphys.languages.template.limits import check_text
 from tiphys.languages.template.printing import display
-from tiphys.languages.template.text import decode, encode
+from tiphys.languages.template.text import encode
 from tiphys.languages.template.values import MISSING, Certificate, Value, go_type, type_name
 
 __all__ = ["Flags", "format_value", "register_fields", "register_go_string"]
@@ -127,8 +127,6 @@ def _composite(value: Value, verb: str, flags: Flags, *, methods: bool) -> str:
             f"{_item(key, verb, flags, methods)}:{_item(value[key], verb, flags, methods)}"
             for key in sorted(value)
         )
-    elif type_name(value) == "[]uint8" and (verb in "sqxX"):
-        return _string(decode(bytes(value)), verb, flags)
     else:
         items = (_item(item, verb, flags, methods) for item in value)
     return opening + _joined(items, separator) + closing

@@ -16,7 +16,7 @@ from tiphys.languages.expr._types import (
     is_integer,
     kind_of,
 )
-from tiphys.languages.expr._values import type_name
+from tiphys.languages.expr._values import type_of
 
 __all__ = ["Check", "argument_fault", "count", "fits", "one_of", "overloads", "text"]
 
@@ -93,6 +93,6 @@ def one_of(
 def text(value: Any) -> str:
     """Return a value that must be a text; raises Fault for others."""
     if type(value) is not str:
-        found = "nil" if value is None else type_name(value)
+        found = "nil" if value is None else type_of(value)
         raise Fault(f"interface conversion: interface {{}} is {found}, not string")
     return value

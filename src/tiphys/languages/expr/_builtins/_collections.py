@@ -7,7 +7,6 @@ from typing import Any
 
 from tiphys.languages.expr._builtins._checks import Check, count, one_of
 from tiphys.languages.expr._faults import Fault
-from tiphys.languages.expr._times import Duration, Month, Time, Weekday
 from tiphys.languages.expr._types import (
     ANY,
     ANY_MAP,
@@ -23,16 +22,17 @@ from tiphys.languages.expr._types import (
     is_string,
 )
 from tiphys.languages.expr._values import (
+    UNSIGNED,
     AnyMap,
     Pair,
     Pairs,
-    Uint8,
-    bytes_of,
     fetch,
     member_of_map,
-    type_name,
+    type_of,
 )
 from tiphys.languages.expr._values import is_integer as is_integer_value
+from tiphys.languages.template.moments import Duration, Month, Time, Weekday
+from tiphys.languages.template.text import encode
 
 __all__ = ["FUNCTIONS"]
 
@@ -44,10 +44,10 @@ _DIRECTIONS = {"asc": False, "desc": True}
 
 def _length(value: Any) -> int:
     if type(value) is str:
-        return len(value) if value.isascii() else len(bytes_of(value))
+        return len(value) if value.isascii() else len(encode(value))
     if isinstance(value, list | Mapping):
         return len(value)
-    raise Fault(f"invalid argument for len (type {type_name(value)})")
+    raise Fault(f"invalid argument for len (type {type_of(value)})")
 
 
 def _get(*arguments: Any) -> Any:
@@ -70,12 +70,10 @@ def _last(*arguments: Any) -> Any:
 
 def _take(values: Any, number: Any) -> Any:
     if not isinstance(values, list):
-        raise Fault(f"cannot take from {type_name(values)}")
-    amount = number.number if isinstance(number, Month | Weekday) else number
-    if isinstance(number, Duration):
-        amount = number.nanoseconds
-    if not is_integer_value(amount) or isinstance(amount, Uint8):
-        raise Fault(f"cannot take {type_name(number)} elements")
+        raise Fault(f"cannot take from {type_of(values)}")
+    if not _is_signed(number):
+        raise Fault(f"cannot take {type_of(number)} elements")
+    amount = int(number)
     if amount > len(values):
         return values
     if amount < 0:
@@ -83,10 +81,16 @@ def _take(values: Any, number: Any) -> Any:
     return type(values)(values[:amount])
 
 
+def _is_signed(value: Any) -> bool:
+    if isinstance(value, Duration | Month | Weekday):
+        return True
+    return is_integer_value(value) and not isinstance(value, UNSIGNED)
+
+
 def _map_of(action: str, values: tuple[Any, ...]) -> Mapping[Any, Any]:
     count(values, 1)
     if not isinstance(values[0], Mapping):
-        raise Fault(f"cannot {action.format(type_name(values[0]))}")
+        raise Fault(f"cannot {action.format(type_of(values[0]))}")
     return values[0]
 
 
@@ -105,11 +109,11 @@ def _to_pairs(*arguments: Any) -> Pairs:
 def _from_pairs(*arguments: Any) -> AnyMap:
     count(arguments, 1)
     if not isinstance(arguments[0], list):
-        raise Fault(f"cannot transform {type_name(arguments[0])} from pairs")
+        raise Fault(f"cannot transform {type_of(arguments[0])} from pairs")
     result = AnyMap()
     for pair in arguments[0]:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise Fault(f"invalid pair (type {type_name(pair)})")
+            raise Fault(f"invalid pair (type {type_of(pair)})")
         result[pair[0]] = pair[1]
     return result
 
@@ -122,10 +126,10 @@ def _sort(*arguments: Any) -> list[Any]:
 def _sort_by(*arguments: Any) -> list[Any]:
     count(arguments, 2, 3)
     if not isinstance(arguments[0], list):
-        raise Fault(f"cannot sort {type_name(arguments[0])}")
+        raise Fault(f"cannot sort {type_of(arguments[0])}")
     if type(arguments[1]) is not str:
         raise Fault(
-            f"invalid argument for sort (expected string, got {type_name(arguments[1])})"
+            f"invalid argument for sort (expected string, got {type_of(arguments[1])})"
         )
     return _sorted(arguments[0], arguments[1], arguments[2:])
 
@@ -133,12 +137,12 @@ def _sort_by(*arguments: Any) -> list[Any]:
 def _sorted(values: Any, field: str, direction: tuple[Any, ...]) -> list[Any]:
     """Sort by *field* of maps, and by the value of anything else; all must have one type."""
     if not isinstance(values, list):
-        raise Fault(f"cannot sort {type_name(values)}")
+        raise Fault(f"cannot sort {type_of(values)}")
     descending = _is_descending(direction[0]) if direction else False
     ranked = [(_sort_key(value, field), value) for value in values]
     types = {type(key) for key, _ in ranked}
     if len(types) > 1:
-        names = sorted(type_name(key) for key, _ in ranked)
+        names = sorted(type_of(key) for key, _ in ranked)
         raise Fault(
             f"cannot sort array of different types ({names[0]} and {names[-1]})"
         )
@@ -149,7 +153,7 @@ def _sorted(values: Any, field: str, direction: tuple[Any, ...]) -> list[Any]:
 
 def _is_descending(direction: Any) -> bool:
     if type(direction) is not str:
-        raise Fault(f"invalid argument for sort (expected string, got {type_name(direction)})")
+        raise Fault(f"invalid argument for sort (expected string, got {type_of(direction)})")
     if direction not in _DIRECTIONS:
         raise Fault(f'invalid argument for sort (expected "asc" or "desc", got "{direction}")')
     return _DIRECTIONS[direction]
@@ -168,14 +172,10 @@ def _sort_key(value: Any, field: str) -> Any:
 
 def _comparable(key: Any) -> Any:
     if type(key) is str:
-        return bytes_of(key)
-    if type(key) in (int, float):
+        return encode(key)
+    if type(key) is float or _is_signed(key):
         return key
-    if isinstance(key, Duration):
-        return key.nanoseconds
-    if isinstance(key, Month | Weekday):
-        return key.number
-    raise Fault(f"sort: unsupported type {type_name(key)}")
+    raise Fault(f"sort: unsupported type {type_of(key)}")
 
 
 def _element_check(name: str) -> Check:

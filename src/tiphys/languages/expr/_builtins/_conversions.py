@@ -7,29 +7,23 @@ import binascii
 import re
 from typing import Any
 
-from tiphys.languages import durations, zones
+from tiphys.languages import durations, layouts, zones
 from tiphys.languages._errors import EvaluationError
-from tiphys.languages.expr._arithmetic import LONGEST_TEXT
 from tiphys.languages.expr._builtins._checks import overloads, text
 from tiphys.languages.expr._decode import decode
 from tiphys.languages.expr._faults import Fault
-from tiphys.languages.expr._json_text import marshal
-from tiphys.languages.expr._print import to_text
-from tiphys.languages.expr._times import Duration, Time
 from tiphys.languages.expr._types import ANY, DURATION, STRING, TIME, Function, Signature
-from tiphys.languages.expr._values import Uint8, bytes_of, text_of, type_name
+from tiphys.languages.expr._values import UNSIGNED, is_integer, type_of
+from tiphys.languages.template.json_text import to_json
+from tiphys.languages.template.moments import LOCAL, UTC, Duration, Location, Time
+from tiphys.languages.template.printing import display
+from tiphys.languages.template.text import decode as text_of
+from tiphys.languages.template.text import encode
 
 __all__ = ["FUNCTIONS"]
 
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_TYPE_WORDS = {
-    type(None): "nil",
-    bool: "bool",
-    int: "int",
-    Uint8: "uint",
-    float: "float",
-    str: "string",
-}
+_TYPE_WORDS = {type(None): "nil", bool: "bool", float: "float", str: "string"}
 _DATE_LAYOUTS = (
     "2006-01-02",
     "15:04:05",
@@ -45,22 +39,18 @@ def _type(value: Any) -> str:
     word = _TYPE_WORDS.get(type(value))
     if word is not None:
         return word
-    name = type_name(value)
+    if is_integer(value):
+        return "uint" if isinstance(value, UNSIGNED) else "int"
+    name = type_of(value)
     if name.startswith("["):
         return "array"
     if name.startswith("map["):
         return "map"
-    if name == "*time.Location":
-        return "time.Location"
-    return name
-
-
-def _string(value: Any) -> str:
-    return to_text(value, limit=LONGEST_TEXT)
+    return name.removeprefix("*")
 
 
 def _to_json(value: Any) -> str:
-    return marshal(value, indent="  ", limit=LONGEST_TEXT)
+    return to_json(value, indent="  ")
 
 
 def _from_json(value: Any) -> Any:
@@ -68,11 +58,11 @@ def _from_json(value: Any) -> Any:
 
 
 def _to_base64(value: Any) -> str:
-    return base64.b64encode(bytes_of(text(value))).decode("ascii")
+    return base64.b64encode(encode(text(value))).decode("ascii")
 
 
 def _from_base64(value: Any) -> str:
-    data = bytes_of(text(value)).replace(b"\r", b"").replace(b"\n", b"")
+    data = encode(text(value)).replace(b"\r", b"").replace(b"\n", b"")
     if not _BASE64.fullmatch(data):
         raise Fault("illegal base64 data")
     try:
@@ -94,13 +84,23 @@ def _date(value: Any, *layout_and_zone: Any) -> Time:
     if layout_and_zone:
         layout = text(layout_and_zone[0])
         name = text(layout_and_zone[1]) if len(layout_and_zone) == 2 else "UTC"
-        return Time.parse(layout, source, zones.load_zone(name), name or "UTC")
+        return _read(layout, source, Location(name or "UTC", zones.load_zone(name)))
     for layout in _DATE_LAYOUTS:
         try:
-            return Time.parse(layout, source, zones.load_zone("UTC"), "UTC")
+            return _read(layout, source, UTC)
         except EvaluationError:
             continue
     raise Fault(f"invalid date {source}")
+
+
+def _read(layout: str, source: str, location: Location) -> Time:
+    """Read a text; where it names no zone, it is that of *location*. Raises EvaluationError."""
+    moment = layouts.parse(layout, source, zone=location.zone)
+    shown = (moment.offset, moment.zone)
+    for known in (location, LOCAL):
+        if known.at(moment.unix) == shown:
+            return Time(moment.unix, moment.nanosecond, known)
+    return Time(moment.unix, moment.nanosecond, Location(moment.zone, fixed=moment.offset))
 
 
 _TEXT_TO_TEXT = Signature((STRING,), STRING)
@@ -110,7 +110,7 @@ FUNCTIONS = [
         "type", _type, overloads("type", Signature((ANY,), STRING)), through_variable=False
     ),
     Function(
-        "string", _string, overloads("string", Signature((ANY,), STRING)), through_variable=False
+        "string", display, overloads("string", Signature((ANY,), STRING)), through_variable=False
     ),
     Function("toJSON", _to_json, overloads("toJSON", Signature((ANY,), STRING))),
     Function("fromJSON", _from_json, overloads("fromJSON", Signature((STRING,), ANY))),

@@ -12,7 +12,6 @@ from tiphys.languages._errors import EvaluationError
 from tiphys.languages.expr._arithmetic import less, more
 from tiphys.languages.expr._builtins._checks import Check, count, one_of
 from tiphys.languages.expr._faults import Fault
-from tiphys.languages.expr._times import Duration, Month, Weekday, wrap_int
 from tiphys.languages.expr._types import (
     ANY,
     FLOAT,
@@ -24,7 +23,8 @@ from tiphys.languages.expr._types import (
     is_any,
     is_number,
 )
-from tiphys.languages.expr._values import Uint8, is_integer, to_float, to_int, type_name
+from tiphys.languages.expr._values import UNSIGNED, is_integer, signed, to_float, to_int, type_of
+from tiphys.languages.template.moments import Duration, Month, Weekday
 
 __all__ = ["FUNCTIONS"]
 
@@ -37,8 +37,8 @@ def _absolute(value: Any) -> Any:
     if type(value) is float:
         return -value if value < 0 else value
     if is_integer(value):
-        return wrap_int(abs(value)) if type(value) is int else value
-    raise Fault(f"invalid argument for abs (type {type_name(value)})")
+        return value if value >= 0 else type(value)(signed(-value))
+    raise Fault(f"invalid argument for abs (type {type_of(value)})")
 
 
 def _whole(name: str, whole: Callable[[float], float]) -> Callable[[Any], float]:
@@ -51,7 +51,7 @@ def _whole(name: str, whole: Callable[[float], float]) -> Callable[[Any], float]
             return math.copysign(whole(value), value)
         if is_integer(value):
             return float(value)
-        raise Fault(f"invalid argument for {name} (type {type_name(value)})")
+        raise Fault(f"invalid argument for {name} (type {type_of(value)})")
 
     return convert
 
@@ -67,7 +67,7 @@ def _int(value: Any) -> int:
         return to_int(value)
     if _INTEGER.fullmatch(value) and len(value) < 4000:
         number = int(value)
-        if number == wrap_int(number):
+        if number == signed(number):
             return number
     raise Fault(f"invalid operation: int({value})")
 
@@ -97,17 +97,17 @@ def _extreme(beats: Callable[[Any, Any], bool]) -> Callable[..., Any]:
 def _amounts(name: str, values: Any) -> list[int | float]:
     """The elements of a list of numbers; durations and months count as integers."""
     if not isinstance(values, list):
-        raise Fault(f"cannot {name} {type_name(values)}")
+        raise Fault(f"cannot {name} {type_of(values)}")
     amounts: list[int | float] = []
     for value in values:
-        if isinstance(value, Duration):
-            amounts.append(value.nanoseconds)
-        elif isinstance(value, Month | Weekday):
-            amounts.append(value.number)
-        elif type(value) is float or (is_integer(value) and not isinstance(value, Uint8)):
+        if type(value) is float:
             amounts.append(value)
+        elif isinstance(value, Duration | Month | Weekday) or (
+            is_integer(value) and not isinstance(value, UNSIGNED)
+        ):
+            amounts.append(int(value))
         else:
-            raise Fault(f"cannot {name} {type_name(value)}")
+            raise Fault(f"cannot {name} {type_of(value)}")
     return amounts
 
 
@@ -115,7 +115,7 @@ def _sum(values: Any) -> int | float:
     total: int | float = 0
     for amount in _amounts("sum", values):
         if type(total) is int and type(amount) is int:
-            total = wrap_int(total + amount)
+            total = signed(total + amount)
         else:
             total = float(total) + float(amount)
     return total

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tiphys.languages._unicode import SPACES
 from tiphys.languages.expr._arithmetic import LONGEST_TEXT
 from tiphys.languages.expr._builtins._checks import count, overloads, text
 from tiphys.languages.expr._faults import Fault, Overrun
-from tiphys.languages.expr._lexer import SPACES
 from tiphys.languages.expr._types import (
     ARRAY,
     BOOL,
@@ -18,7 +18,8 @@ from tiphys.languages.expr._types import (
     Signature,
     Type,
 )
-from tiphys.languages.expr._values import NilStrings, Strings, bytes_of, to_int, type_name
+from tiphys.languages.expr._values import NilStrings, Strings, to_int, type_of
+from tiphys.languages.template.text import encode
 
 __all__ = ["FUNCTIONS", "lower", "upper"]
 
@@ -105,7 +106,7 @@ def _repeat(value: Any, times: Any) -> str:
 
 def _join(values: Any, *separator: Any) -> str:
     if type(values) is not list and not isinstance(values, Strings):
-        raise Fault(f"invalid argument for join (type {type_name(values)})")
+        raise Fault(f"invalid argument for join (type {type_of(values)})")
     glue = text(separator[0]) if len(separator) == 1 else ""
     parts = [text(part) for part in values]
     if sum(map(len, parts)) + len(glue) * len(parts) > LONGEST_TEXT:
@@ -114,11 +115,11 @@ def _join(values: Any, *separator: Any) -> str:
 
 
 def _index_of(value: Any, wanted: Any) -> int:
-    return bytes_of(text(value)).find(bytes_of(text(wanted)))
+    return encode(text(value)).find(encode(text(wanted)))
 
 
 def _last_index_of(value: Any, wanted: Any) -> int:
-    return bytes_of(text(value)).rfind(bytes_of(text(wanted)))
+    return encode(text(value)).rfind(encode(text(wanted)))
 
 
 def _has_prefix(value: Any, prefix: Any) -> bool:

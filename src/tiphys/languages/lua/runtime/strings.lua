@@ -6,7 +6,7 @@ local find, match, gmatch, gsub = string.find, string.match, string.gmatch, stri
 local sub, byte, char, rep, reverse = string.sub, string.byte, string.char, string.rep, string.reverse
 local lower, upper, concat = string.lower, string.upper, table.concat
 local host, library, integer = rt.host, rt.libraries.string, rt.integer
-local floor = math.floor
+local pcall, unpack = pcall, table.unpack
 
 local function check_string(value, position, name)
   if type(value) == "string" then
@@ -119,6 +119,31 @@ local function fill(template, whole, ...)
   end))
 end
 
+-- gsub for replacements with %0 to %9, which need the whole match beside its captures.
+local function fill_matches(text, pattern, at_start, template, limit)
+  local parts, position, count = {}, 1, 0
+  if at_start then
+    pattern, limit = "^" .. pattern, 1
+  end
+  while (not limit or count < limit) and position <= #text + 1 do
+    local results = { find(text, pattern, position) }
+    local first, last = results[1], results[2]
+    if not first then
+      break
+    end
+    count = count + 1
+    parts[#parts + 1] = sub(text, position, first - 1)
+    parts[#parts + 1] = fill(template, sub(text, first, last), unpack(results, 3))
+    position = last + 1
+    if last < first then
+      parts[#parts + 1] = sub(text, first, first)
+      position = first + 1
+    end
+  end
+  parts[#parts + 1] = sub(text, position)
+  return concat(parts), count
+end
+
 local function replacer(replacement)
   if type(replacement) == "string" then
     if not find(replacement, "%", 1, true) then
@@ -150,45 +175,13 @@ function library.gsub(text, pattern, replacement, limit)
   end
   local replace = replacer(replacement)
   if replace then
-    return gsub(text, own, replace, limit)
+    return gsub(text, at_start and "^" .. own or own, replace, limit)
   end
-  -- a template needs the whole match beside the captures
-  local whole = at_start and "^(" .. sub(own, 2) .. ")" or "(" .. own .. ")"
-  if find(own, "%%%d") or find(own, "%$$") then
-    return rt.gsub_by_hand(text, own, replacement, limit, fill)
-  end
-  local done, result, count = pcall(gsub, text, whole, function(...) return fill(replacement, ...) end, limit)
+  local done, result, count = pcall(fill_matches, text, own, at_start, replacement, limit)
   if not done then
     error(result, 2)
   end
   return result, count
-end
-
--- Patterns that refer to captures, or end in $, cannot be put inside one more capture.
-function rt.gsub_by_hand(text, own, replacement, limit, fill_in)
-  local parts, position, count = {}, 1, 0
-  local here = sub(own, 1, 1) == "^" and own or nil
-  while (not limit or count < limit) and position <= #text + 1 do
-    local results = { find(text, own, position) }
-    local first, last = results[1], results[2]
-    if not first then
-      break
-    end
-    count = count + 1
-    parts[#parts + 1] = sub(text, position, first - 1)
-    parts[#parts + 1] = fill_in(replacement, sub(text, first, last), unpack(results, 3))
-    if last >= first then
-      position = last + 1
-    else
-      parts[#parts + 1] = sub(text, first, first)
-      position = first + 1
-    end
-    if here then
-      break
-    end
-  end
-  parts[#parts + 1] = sub(text, position)
-  return concat(parts), count
 end
 
 function library.len(text)
@@ -218,10 +211,31 @@ function library.sub(text, first, last)
   return sub(text, integer(first, nil, 2, "sub"), integer(last, -1, 3, "sub"))
 end
 
-function library.byte(text, first, last)
+-- Without a position all bytes, with one that byte, with two those in between.
+function library.byte(...)
+  local text, first, last = ...
   text = check_string(text, 1, "byte")
-  first = integer(first, 1, 2, "byte")
-  return byte(text, first, integer(last, first, 3, "byte"))
+  local n = #text
+  first, last = integer(first, 1, 2, "byte"), integer(last, -1, 3, "byte")
+  if first < 1 then
+    first = n + first
+    if select("#", ...) ~= 2 and first < 0 then
+      first = 0
+    end
+    first = first + 1
+  end
+  if last < 0 then
+    last = n + last + 1
+  end
+  if select("#", ...) == 2 then
+    last = first
+  elseif last > n then
+    last = n
+  end
+  if first < 1 or first > n or last < first then
+    return
+  end
+  return byte(text, first, last)
 end
 
 function library.char(...)
@@ -236,14 +250,18 @@ function library.dump()
   error("GopherLua does not support the string.dump", 2)
 end
 
+local kinds = { ["nil"] = "0", boolean = "b", number = "n", string = "s" }
+
 function library.format(template, ...)
   template = check_string(template, 1, "format")
-  local values = { ... }
-  for index = 1, select("#", ...) do
+  local count = select("#", ...)
+  local values, marks = { ... }, {}
+  for index = 1, count do
     local value = values[index]
-    if type(value) ~= "number" and type(value) ~= "string" and type(value) ~= "boolean" and value ~= nil then
-      values[index] = host.opaque(tostring(value), type(value))
+    marks[index] = kinds[type(value)]
+    if not marks[index] then
+      marks[index], values[index] = "o", tostring(value)
     end
   end
-  return host.format(template, unpack(values, 1, select("#", ...)))
+  return host.format(template, concat(marks), unpack(values, 1, count))
 end

@@ -6,7 +6,7 @@
 local rt = ...
 local type, rawget, rawset, next, pairs = type, rawget, rawset, next, pairs
 local getmetatable, setmetatable, error = debug.getmetatable, setmetatable, error
-local floor = math.floor
+local floor, select = math.floor, select
 local weak = { __mode = "k" }
 local LARGEST_INDEX = 67108864
 

@@ -1,0 +1,199 @@
+"""The durable position of a trigger: a pull consumer, its messages and their settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+from nats.aio.msg import Msg
+
+from tiphys.aio import capped_backoff, stop
+from tiphys.bus._base import Delivery, Subscription
+from tiphys.bus.jetstream import durables
+from tiphys.bus.jetstream.connection import Link
+from tiphys.bus.jetstream.durables import Durable
+from tiphys.bus.jetstream.pull import Pull
+from tiphys.errors import BusError
+
+log = structlog.get_logger("argo-events.eventbus")
+
+_KEEP_ALIVE = durables.ACK_WAIT / 3  # seconds between signs of life for what lies here
+_REMEMBERED = 10.0  # seconds for which an acknowledged message is recognised when it comes again
+
+
+class JetStreamDelivery(Delivery):
+    """One message; see :class:`tiphys.bus.Delivery`."""
+
+    __slots__ = ("_subscription", "arrived", "attempt", "body", "identity", "published", "reply",
+                 "sequence", "settled")  # fmt: skip
+
+    def __init__(self, subscription: JetStreamSubscription, message: Msg) -> None:
+        self._subscription = subscription
+        self.reply = message.reply
+        self.body = message.data
+        tokens = message.reply.split(".")
+        # $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<attempt>.<sequence>.<>.<time>.<pending>
+        first = 4 if len(tokens) == 9 else 6
+        self.attempt = int(tokens[first])
+        self.sequence = int(tokens[first + 1])
+        nanoseconds = int(tokens[first + 3])
+        self.published = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+        self.identity = (self.sequence, nanoseconds)
+        self.arrived = time.monotonic()
+        self.settled = False
+
+    async def ack(self) -> None:
+        """Settle the message; returns when the bus has confirmed."""
+        await self._subscription.acknowledge(self)
+
+    async def nak(self, delay: float = 0.0) -> None:
+        """Ask for the message again after *delay* seconds."""
+        await self._subscription.refuse(self, delay)
+
+    async def in_progress(self) -> None:
+        """Put off the redelivery."""
+        if not self.settled:
+            await self._subscription.link.send(self.reply, b"+WPI")
+
+
+class JetStreamSubscription(Subscription):
+    """
+    A trigger's consumer.
+
+    Messages are asked for as many as :meth:`fetch` wants, so little lies here unseen; what does is
+    kept from being delivered again.
+    """
+
+    def __init__(self, link: Link, durable: Durable, max_pending: int) -> None:
+        self.link = link
+        self._durable = durable
+        self._ordered = max_pending == 1
+        self._pull = Pull(link, durables.STREAM, self._receive)
+        self._buffer: deque[JetStreamDelivery] = deque()
+        self._unsettled: dict[tuple[int, int], JetStreamDelivery] = {}
+        self._acknowledged: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._epoch = 0.0
+        self._pauses = capped_backoff(0.1, 5.0)
+        self._troubled = False
+        self._closed = False
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start; to be called once."""
+        await self._pull.open()
+        self._keeper = asyncio.create_task(self._keep_alive(), name=f"keeper {self._durable.name}")
+
+    async def fetch(self, limit: int) -> Sequence[Delivery]:
+        """Wait for messages and return 1 to *limit* of them, in stream order."""
+        while not self._buffer:
+            if self._closed:
+                raise BusError("the subscription is closed")
+            if self._pull.idle:
+                await self._ask(limit)
+            if not self._pull.idle:
+                await self._pull.wait()
+        taken = [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+        if self._ordered and self._pull.idle:
+            # The server holds the next message back until this one is acknowledged: ask already.
+            with suppress(BusError):
+                await self._pull.request(self._durable.name, 1)
+        return taken
+
+    async def close(self) -> None:
+        """Stop fetching; what is not settled is delivered again at once, to whoever comes next."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._keeper is not None:
+            await stop(self._keeper)
+        await self._pull.close()
+        for delivery in list(self._unsettled.values()):
+            await self.refuse(delivery, 0.0)
+        self._buffer.clear()
+
+    async def acknowledge(self, delivery: JetStreamDelivery) -> None:
+        """Settle *delivery*, confirmed.  Raises :exc:`BusError`."""
+        if delivery.settled:
+            return
+        if delivery.arrived < self._epoch:
+            raise BusError("the bus lost the position of the trigger; the message comes again")
+        # The bus counts the message as ours for as long as we wait here.
+        await self.link.request(delivery.reply, b"+ACK", timeout=durables.ACK_WAIT)
+        delivery.settled = True
+        self._unsettled.pop(delivery.identity, None)
+        now = time.monotonic()
+        self._acknowledged[delivery.identity] = now
+        while self._acknowledged and next(iter(self._acknowledged.values())) < now - _REMEMBERED:
+            self._acknowledged.popitem(last=False)
+
+    async def refuse(self, delivery: JetStreamDelivery, delay: float) -> None:
+        """Have *delivery* come again."""
+        if delivery.settled or delivery.arrived < self._epoch:
+            return
+        delivery.settled = True
+        self._unsettled.pop(delivery.identity, None)
+        options = orjson.dumps({"delay": int(delay * 1e9)}) if delay > 0 else b""
+        await self.link.send(delivery.reply, b"-NAK " + options if options else b"-NAK")
+
+    async def _receive(self, message: Msg) -> None:
+        delivery = JetStreamDelivery(self, message)
+        self._troubled = False
+        self._durable.delivered(delivery.sequence)
+        if delivery.identity in self._acknowledged:
+            # nats-server stores positions a moment after it confirms them, and forgets some when
+            # it is killed.
+            await self.link.send(delivery.reply, b"+ACK")
+            return
+        known = self._unsettled.get(delivery.identity)
+        self._unsettled[delivery.identity] = delivery
+        if known is not None and known in self._buffer:
+            self._buffer[self._buffer.index(known)] = delivery
+        else:
+            self._buffer.append(delivery)
+
+    async def _ask(self, limit: int) -> None:
+        """Open a pull request, and mend what keeps it from working."""
+        try:
+            await self.link.until_up()
+            if self._pull.trouble:
+                await self._mend(self._pull.trouble)
+            else:
+                self._pauses = capped_backoff(0.1, 5.0)
+            await self._pull.request(self._durable.name, limit)
+        except BusError as error:
+            self._report(str(error))
+            await asyncio.sleep(next(self._pauses))
+
+    async def _mend(self, trouble: str) -> None:
+        """Find out whether the consumer is still there, and create it again if not."""
+        await asyncio.sleep(next(self._pauses))
+        if await self._durable.exists():
+            return
+        self._report(trouble)
+        start = await self._durable.recreate([d.sequence for d in self._unsettled.values()])
+        self._epoch = time.monotonic()
+        self._buffer.clear()
+        self._unsettled.clear()
+        log.error(
+            "The event bus lost the position of a trigger; it was set again",
+            **self._durable.labels, startSequence=start,
+        )  # fmt: skip
+
+    def _report(self, trouble: str) -> None:
+        if not self._troubled:
+            self._troubled = True
+            log.warning("Waiting for the event bus", error=trouble, **self._durable.labels)
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(_KEEP_ALIVE)
+            oldest = time.monotonic() - _KEEP_ALIVE / 2
+            for delivery in list(self._buffer):
+                if delivery.arrived < oldest:
+                    await delivery.in_progress()

@@ -1,0 +1,52 @@
+"""Publishing: any number of messages under way at once, each confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tiphys.aio import capped_backoff
+from tiphys.bus.jetstream.api import Refusal, parse
+from tiphys.bus.jetstream.connection import Link, NoAnswer
+from tiphys.errors import PublishError
+
+MESSAGE_ID = "Nats-Msg-Id"
+
+
+async def publish(
+    link: Link,
+    subject: str,
+    body: bytes,
+    *,
+    id: str | None = None,
+    expected: int | None = None,
+    timeout: float,
+) -> int:
+    """
+    Store a message and return its sequence.
+
+    With an *id*, the stream keeps it once however often it is sent.  *expected* is the sequence of
+    the last message under this subject, without which the message is refused.  Raises
+    :exc:`BusUnavailable` without a link within *timeout* seconds, :exc:`Refusal` when *expected* is
+    wrong, and :exc:`PublishError` for everything else.
+    """
+    headers = {MESSAGE_ID: id} if id else {}
+    if expected is not None:
+        headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    for pause in capped_backoff(0.05, 1.0):
+        try:
+            reply = await link.request(
+                subject, body, headers or None, timeout=deadline - loop.time()
+            )
+            sequence: int = parse(reply.data)["seq"]
+            return sequence
+        except NoAnswer as error:
+            raise PublishError(f"the event bus did not confirm the message: {error}") from error
+        except Refusal as refusal:
+            if expected is not None and refusal.status == 400:
+                raise
+            if refusal.status != 503 or loop.time() + pause >= deadline:
+                raise PublishError(str(refusal)) from refusal
+        await asyncio.sleep(pause)
+    raise AssertionError("the pauses never end")

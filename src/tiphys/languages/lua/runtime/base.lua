@@ -1,0 +1,301 @@
+-- What comes first: checks of arguments, numbers and their texts, and the basic functions.
+
+local rt = ...
+local type, error, tostring, select, rawget, rawset = type, error, tostring, select, rawget, rawset
+local pcall, xpcall, find, gsub, format = pcall, xpcall, string.find, string.gsub, string.format
+local rawequal, raw_setmetatable, floor, ceil = rawequal, setmetatable, math.floor, math.ceil
+local getmetatable, set_any_metatable = debug.getmetatable, debug.setmetatable
+local getinfo, getupvalue, upvaluejoin = debug.getinfo, debug.getupvalue, debug.upvaluejoin
+local load, next, host, base = load, next, rt.host, rt.base
+
+function rt.argument_error(position, name, message)
+  error("bad argument #" .. position .. " to " .. name .. " (" .. message .. ")", 3)
+end
+local argument_error = rt.argument_error
+
+function rt.check_table(value, position, name)
+  if type(value) ~= "table" then
+    error("bad argument #" .. position .. " to " .. name .. " (table expected, got " .. type(value) .. ")", 3)
+  end
+end
+
+local function check_function(value, position, name)
+  if type(value) ~= "function" then
+    error("bad argument #" .. position .. " to " .. name .. " (function expected, got " .. type(value) .. ")", 3)
+  end
+end
+
+-- A number without its fraction; default where it is nil and there is a default.
+function rt.integer(value, default, position, name)
+  if type(value) == "number" then
+    return value < 0 and ceil(value) or floor(value)
+  elseif value == nil and default ~= nil then
+    return default
+  end
+  error("bad argument #" .. position .. " to " .. name .. " (number expected, got " .. type(value) .. ")", 3)
+end
+
+function rt.optional_string(value, default, position, name)
+  if value == nil then
+    return default
+  elseif type(value) ~= "string" then
+    error("bad argument #" .. position .. " to " .. name .. " (string expected, got " .. type(value) .. ")", 3)
+  end
+  return value
+end
+
+-- Whole numbers of 64 bits print as digits, all others in their shortest form.
+function rt.number_text(value)
+  if floor(value) == value and value >= -9.2233720368547758e18 and value < 9.2233720368547758e18 then
+    return format("%d", value)
+  end
+  return host.number_text(value)
+end
+
+function rt.parse_number(text)
+  if find(text, "^[1-9]%d?%d?%d?%d?%d?%d?%d?%d?%d?$") then
+    return text + 0
+  end
+  return host.parse_number(text)
+end
+
+-- The event's own tables have no metatable at all in the original, which fails when it is asked.
+local event_tables = raw_setmetatable({}, { __mode = "k" })
+
+local function note_table(t)
+  event_tables[t] = true
+  for _, value in next, t do
+    if type(value) == "table" then
+      note_table(value)
+    end
+  end
+end
+
+function rt.note_event()
+  note_table(rt.globals.event)
+end
+
+function base.getmetatable(...)
+  if select("#", ...) == 0 then
+    argument_error(1, "getmetatable", "value expected")
+  end
+  local value = ...
+  local meta = getmetatable(value)
+  if meta == nil then
+    if type(value) == "table" and event_tables[value] then
+      error("invalid memory address or nil pointer dereference", 2)
+    end
+    return nil
+  end
+  local shown = rawget(meta, "__metatable")
+  if shown ~= nil then
+    return shown
+  end
+  return meta
+end
+
+function base.setmetatable(t, meta)
+  if type(meta) ~= "table" and meta ~= nil then
+    argument_error(2, "setmetatable", "nil or table expected, got " .. type(meta))
+  elseif type(t) ~= "table" then
+    error("cannot set metatable to a " .. type(t) .. " object.", 2)
+  end
+  local old = getmetatable(t)
+  if old and rawget(old, "__metatable") ~= nil then
+    error("cannot change a protected metatable", 2)
+  end
+  -- finalizers and weak tables do not exist in the original; a finalizer could outlive its script
+  local finalizer = meta and rawget(meta, "__gc")
+  if finalizer ~= nil then
+    rawset(meta, "__gc", nil)
+  end
+  raw_setmetatable(t, meta)
+  if finalizer ~= nil then
+    rawset(meta, "__gc", finalizer)
+  end
+  return t
+end
+
+function base.assert(...)
+  local value, message = ...
+  if value then
+    return ...
+  elseif message == nil then
+    message = "assertion failed!"
+  elseif type(message) ~= "string" then
+    argument_error(2, "assert", "string expected, got " .. type(message))
+  end
+  error(message, 2)
+end
+
+base.error = error
+
+-- The engine's own messages in the original's words.
+local function reworded(message)
+  if type(message) == "userdata" then
+    return "not enough memory"
+  elseif type(message) ~= "string" then
+    return message
+  end
+  local changed, count = gsub(message, "^(<string>:%d+: )attempt to call .*$", "%1attempt to call a non-function object")
+  if count == 0 then
+    changed, count = gsub(message, "^(<string>:%d+: )attempt to compare two (%a+) values$", "%1attempt to compare %2 with %2")
+  end
+  if count == 0 then
+    changed = gsub(message, "^(<string>:%d+: stack overflow).*$", "%1")
+  end
+  return changed
+end
+rt.reworded = reworded
+
+local function outcome(done, ...)
+  if done then
+    return true, ...
+  end
+  return false, reworded((...))
+end
+
+function base.pcall(...)
+  if select("#", ...) == 0 then
+    argument_error(1, "pcall", "value expected")
+  end
+  return outcome(pcall(...))
+end
+
+function base.xpcall(f, handler)
+  check_function(f, 1, "xpcall")
+  check_function(handler, 2, "xpcall")
+  return xpcall(f, function(message) return handler(reworded(message)) end)
+end
+
+function base.tostring(...)
+  if select("#", ...) == 0 then
+    argument_error(1, "tostring", "value expected")
+  end
+  local value = ...
+  if type(value) == "number" then
+    return rt.number_text(value)
+  end
+  local meta = getmetatable(value)
+  local method = type(meta) == "table" and rawget(meta, "__tostring")
+  if type(method) == "function" then
+    return (method(value))
+  end
+  if method ~= nil and method ~= false then
+    set_any_metatable(value, nil)
+    local text = tostring(value)
+    set_any_metatable(value, meta)
+    return text
+  end
+  return tostring(value)
+end
+
+function base.tonumber(...)
+  if select("#", ...) == 0 then
+    argument_error(1, "tonumber", "value expected")
+  end
+  local value, number_base = ...
+  if number_base ~= nil then
+    number_base = rt.integer(number_base, nil, 2, "tonumber")
+  end
+  if type(value) == "string" then
+    return host.parse_word(value, number_base)
+  end
+  return type(value) == "number" and value or nil
+end
+
+base.type, base.select = type, select
+
+function base.rawequal(a, b)
+  return rawequal(a, b)
+end
+
+function base.print()
+end
+
+function base.collectgarbage()
+end
+
+local function load_script(script, name)
+  local done, translated = host.translate(script, name)
+  if not done then
+    return nil, translated
+  end
+  local chunk, message = load(translated, "=" .. name, "t", rt.globals)
+  if not chunk then
+    return nil, message
+  end
+  return function(...)
+    return chunk(rt, ...)
+  end
+end
+
+function base.loadstring(script, name)
+  script = rt.check_string(script, 1, "loadstring")
+  return load_script(script, rt.optional_string(name, "<string>", 2, "loadstring"))
+end
+
+function base.load(reader, name)
+  check_function(reader, 1, "load")
+  local parts = {}
+  while true do
+    local part = reader()
+    if type(part) == "number" then
+      part = rt.number_text(part)
+    end
+    if part == nil or part == "" then
+      break
+    elseif type(part) ~= "string" then
+      return nil, "reader function must return a string"
+    end
+    parts[#parts + 1] = part
+  end
+  return load_script(rt.concat(parts), rt.optional_string(name, "?", 2, "load"))
+end
+
+-- The place of a function's environment among its upvalues; nil where it uses no globals.
+local function environment_place(f)
+  for place = 1, 255 do
+    local name = getupvalue(f, place)
+    if name == "_ENV" or name == nil then
+      return name and place
+    end
+  end
+end
+
+local function function_at(target)
+  if type(target) == "function" then
+    return target
+  elseif type(target) == "number" and target >= 1 then
+    local info = getinfo(target + 2, "f")
+    return info and info.func
+  end
+end
+
+local own_functions = raw_setmetatable({}, { __mode = "k" })
+rt.own_functions = own_functions
+
+function base.getfenv(target)
+  local f = function_at(target == nil and 1 or target)
+  if f and not own_functions[f] and getinfo(f, "S").what ~= "C" then
+    local place = environment_place(f)
+    if place then
+      local _, environment = getupvalue(f, place)
+      return environment
+    end
+  end
+  return rt.globals
+end
+
+function base.setfenv(target, environment)
+  rt.check_table(environment, 2, "setfenv")
+  local f = function_at(target)
+  if not f or own_functions[f] or getinfo(f, "S").what == "C" then
+    error("cannot change the environment of given object", 2)
+  end
+  local place = environment_place(f)
+  if place then
+    upvaluejoin(f, place, function() return environment end, 1)
+  end
+  return f
+end

@@ -1,0 +1,103 @@
+"""What an EventSource must say (spec: event sources 1.7)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tiphys.errors import MissingExtraError
+from tiphys.manifests.common import Filter
+from tiphys.manifests.event_source import EventSourceSpec
+from tiphys.manifests.known import EVENT_TYPES, Replicas
+from tiphys.manifests.rules import expressions, unknown_keys
+from tiphys.manifests.rules._report import Scope
+from tiphys.manifests.validation import fit
+
+NOT_YET = "runs in Argo Events; this version of Tiphys does not run it yet"
+MIXED = "event sources with rolling update and recreate update strategy can not be put together"
+# Types whose `filter` is not an expression.
+_OTHER_FILTERS = frozenset({"minio", "resource", "storageGrid", "stripe"})
+_SUBJECT_TOKEN = re.compile(r"[^.\s*>]+")
+
+
+def check(scope: Scope, spec: EventSourceSpec) -> None:
+    """Report what is wrong with the body of an EventSource."""
+    extras: dict[str, Any] = spec.model_extra or {}
+    known = [key for key in extras if key in EVENT_TYPES or key in scope.components.source_keys()]
+    places: dict[str, str] = {}
+    for key in known:
+        events = extras[key]
+        if not isinstance(events, dict):
+            scope.at(key).refuse(
+                f"`{key}` must be a mapping of event names to their options", rule="type"
+            )
+            continue
+        for name, block in events.items():
+            at = scope.at(key, name)
+            if name in places:
+                at.refuse(
+                    f'more than one "{name}" found in the spec', hint=f"`{places[name]}` has it too"
+                )
+            places.setdefault(name, key)
+            _check_name(at, name)
+            _check_event(at, key, block)
+    _check_mix(scope, [key for key in known if extras[key]])
+    if not places and not scope.findings:
+        scope.warn("event-source", "this EventSource has no events")
+
+
+def _check_name(scope: Scope, name: str) -> None:
+    if not _SUBJECT_TOKEN.fullmatch(name):
+        scope.broken("name", f"the event name `{name}` holds `.`, `*`, `>` or blanks")
+
+
+def _check_event(scope: Scope, key: str, block: Any) -> None:
+    if block is None:
+        block = {}
+    if not isinstance(block, dict):
+        scope.refuse("the options of an event must be a mapping", rule="type")
+        return
+    if key not in scope.components.source_keys():
+        if key not in _OTHER_FILTERS:
+            _check_filter(scope, block.get("filter"))
+        scope.note("not-run-here", f"`{key}` {NOT_YET}")
+        return
+    try:
+        model = scope.components.source_model(key)
+    except MissingExtraError as error:
+        scope.warn("missing-extra", f"cannot be checked: {error}")
+        return
+    fitted = fit(model, block)
+    for found in fitted.mismatches:
+        scope.at(*found.path).refuse(found.message, rule="type", hint=found.hint)
+    unknown_keys.check(scope, model, block)
+    if fitted.model is None:
+        return
+    if isinstance(fitted.model.filter, Filter):
+        expressions.check_source_filter(scope.at("filter", "expression"), fitted.model.filter)
+    if not fitted.mismatches:
+        for message in scope.components.check_source(key, fitted.model):
+            scope.refuse(message)
+
+
+def _check_filter(scope: Scope, data: Any) -> None:
+    """The filter of a type that has no model here."""
+    if isinstance(data, dict) and (fitted := fit(Filter, data).model) is not None:
+        expressions.check_source_filter(scope.at("filter", "expression"), fitted)
+
+
+def _check_mix(scope: Scope, keys: list[str]) -> None:
+    classes = {key: replicas for key in keys if (replicas := _replicas(scope, key)) is not None}
+    if len(set(classes.values())) > 1:
+        many = ", ".join(f"`{key}`" for key, replicas in classes.items() if replicas == "many")
+        one = ", ".join(f"`{key}`" for key, replicas in classes.items() if replicas == "one")
+        scope.refuse(MIXED, hint=f"put {many} and {one} into EventSources of their own")
+
+
+def _replicas(scope: Scope, key: str) -> Replicas | None:
+    if key in EVENT_TYPES:
+        return EVENT_TYPES[key]
+    try:
+        return scope.components.source_replicas(key)
+    except MissingExtraError:
+        return None

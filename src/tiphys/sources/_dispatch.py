@@ -1,0 +1,172 @@
+"""The way of one event service's events to the bus: filter, CloudEvent, publication, counts."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import orjson
+import structlog
+
+from tiphys.bus import Bus
+from tiphys.errors import BusError, BusUnavailable, SourceError
+from tiphys.events import JSON, CloudEvent, timestamp
+from tiphys.ingest.bursts import Bursts
+from tiphys.languages import LanguageError
+from tiphys.languages.expr import source_filter
+from tiphys.manifests.common import Filter
+from tiphys.observe.metrics import Metrics
+from tiphys.sources._base import AnySource, Incoming, SourceContext
+from tiphys.sources._status import Status
+
+log = structlog.get_logger("argo-events.eventsource")
+
+
+class Dispatcher:
+    """
+    Publishes what one event service receives.
+
+    A filter that says no, or that fails, drops the event and counts as success (spec: event
+    sources 2.4).  *timeout* bounds in seconds how long one attempt waits for the bus.
+    """
+
+    def __init__(
+        self,
+        source: AnySource,
+        ctx: SourceContext,
+        bus: Bus,
+        metrics: Metrics,
+        status: Status,
+        *,
+        timeout: float = 5.0,
+    ) -> None:
+        self.status = status
+        self.log = log.bind(
+            eventSourceName=ctx.event_source, eventSourceType=source.key, eventName=ctx.event_name
+        )
+        self._type = source.event_type
+        self._ctx = ctx
+        self._bus = bus
+        self._timeout = timeout
+        self._metadata = source.config.metadata
+        self._bursts = Bursts(ctx.clock)
+        self._filter = _Filter(source.config.filter) if _is_filtered(source) else None
+        labels = (ctx.namespace, ctx.event_source, ctx.event_name)
+        self._sent = metrics.sent.labels(*labels)
+        self._count = metrics.events_count.labels(*labels)
+        self._sent_failed = metrics.sent_failed.labels(*labels)
+        self._processing_failed = metrics.processing_failed.labels(*labels)
+        self._processing_errors = metrics.processing_errors.labels(*labels)
+        self._filtered = metrics.filtered_at_source.labels(*labels)
+        self._milliseconds = metrics.processing_milliseconds.labels(*labels)
+        self._seconds = metrics.processing_seconds.labels(*labels)
+
+    async def send(self, incoming: Incoming) -> str | None:
+        """
+        Bring one event to the bus and return its id, or None when the filter dropped it.
+
+        Raises :exc:`BusUnavailable` and :exc:`PublishError`, and :exc:`SourceError` for data that
+        are no JSON.  Failures are counted here.
+        """
+        started = time.perf_counter()
+        data = self._payload(incoming.data)
+        if self._filter is not None and not self._passes(data):
+            return None
+        now = self._ctx.clock.now()
+        id = incoming.id or uuid.uuid4().hex
+        ctx = self._ctx
+        event = CloudEvent(
+            id, ctx.event_source, ctx.event_name, self._type, timestamp(now), JSON, data
+        )
+        try:
+            await self._bus.publish(event, timeout=self._timeout)
+        except BusError as error:
+            self._not_published(event, error)
+            raise
+        self.status.sent += 1
+        self.status.last_event = now
+        self._sent.inc()
+        self._count.inc()
+        self._observe(started)
+        self.log.debug("Succeeded to publish an event", eventID=id)
+        return id
+
+    def failed(self) -> None:
+        """Count an event or a request that could not be processed."""
+        self.status.failed += 1
+        self._processing_failed.inc()
+        self._processing_errors.inc()
+
+    def _payload(self, data: Any) -> bytes:
+        try:
+            if not isinstance(data, bytes):
+                return orjson.dumps(
+                    {**data, "metadata": self._metadata} if self._metadata else data
+                )
+            if not self._metadata:
+                return data
+            return _with_metadata(data, self._metadata)
+        except (TypeError, orjson.JSONEncodeError) as error:
+            self.failed()
+            raise SourceError(f"the event's data cannot be written as JSON: {error}") from error
+
+    def _passes(self, data: bytes) -> bool:
+        assert self._filter is not None
+        try:
+            passes = self._filter.passes(data)
+        except LanguageError as error:
+            count = self._bursts.count("filter")
+            if count is not None:
+                self.log.error(
+                    "The filter failed and dropped events", error=str(error), count=count
+                )
+            passes = False
+        if not passes:
+            self._filtered.inc()
+        return passes
+
+    def _not_published(self, event: CloudEvent, error: BusError) -> None:
+        self.failed()
+        if not isinstance(error, BusUnavailable):
+            self._sent_failed.inc()
+        if (count := self._bursts.count(type(error).__name__)) is not None:
+            self.log.error(
+                "Failed to publish an event", eventID=event.id, error=str(error), count=count
+            )
+
+    def _observe(self, started: float) -> None:
+        elapsed = time.perf_counter() - started
+        self._milliseconds.observe(int(elapsed * 1000))
+        self._seconds.observe(elapsed)
+
+
+class _Filter:
+    """An expression; one that is broken fails for every event, as in Argo Events."""
+
+    def __init__(self, block: Filter) -> None:
+        self._error: LanguageError | None = None
+        try:
+            self._compiled = source_filter.compile(block.expression)
+        except LanguageError as error:
+            self._error = error
+
+    def passes(self, data: bytes) -> bool:
+        """Whether the event goes on.  Raises :exc:`LanguageError`."""
+        if self._error is not None:
+            raise self._error
+        return self._compiled.passes(data)
+
+
+def _is_filtered(source: AnySource) -> bool:
+    return isinstance(getattr(source.config, "filter", None), Filter)
+
+
+def _with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:
+    """Add the member to the text of an object, without reading it."""
+    text = data.rstrip()
+    if not text.endswith(b"}"):
+        raise TypeError("it is not an object")
+    head = text[:-1].rstrip()
+    comma = b"" if head.endswith(b"{") else b","
+    return b"".join((head, comma, b'"metadata":', orjson.dumps(metadata), b"}"))

@@ -1,0 +1,217 @@
+"""Runs one source: publish, settle, and start again.  Sources stay unaware of all three."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import aclosing
+from typing import Any
+
+from tiphys.aio import capped_backoff, stop
+from tiphys.errors import (
+    BusUnavailable,
+    ManifestError,
+    MissingExtraError,
+    PublishError,
+    SourceError,
+)
+from tiphys.sources._base import Incoming, Source, SourceContext
+from tiphys.sources._dispatch import Dispatcher
+from tiphys.sources._link import BusLink
+
+WINDOW = 64  # events that are read and not yet settled
+PAUSE = 0.25  # seconds after a refusal; without a pause a refusing bus would spin the loop
+LONGEST_PAUSE = 2.0
+TRIES = 5  # for an event that its service cannot give again
+STEADY = 5.0  # seconds without an error after which a source counts as well
+
+
+class PullService:
+    """
+    One event service of a source that goes and gets its events.
+
+    Up to *window* events are on their way to the bus at a time.  While the bus is away nothing more
+    is read, and what was read is kept; what the bus refuses goes back to the service that it came
+    from.  Sources that settle in order keep an event until the bus takes it, because whatever
+    comes behind it must not be settled first.
+    """
+
+    def __init__(
+        self,
+        source: Source[Any],
+        ctx: SourceContext,
+        dispatcher: Dispatcher,
+        link: BusLink,
+        *,
+        window: int = WINDOW,
+    ) -> None:
+        self.status = dispatcher.status
+        self._source = source
+        self._ctx = ctx
+        self._dispatcher = dispatcher
+        self._link = link
+        self._window = window
+        self._log = dispatcher.log
+        self._stopping = asyncio.Event()
+        self._room = asyncio.Event()
+        self._under_way: set[asyncio.Task[bool]] = set()
+        self._last: asyncio.Task[bool] | None = None
+        self._refusals = 0
+
+    def stop(self) -> None:
+        """Read no more; :meth:`run` ends when what is under way is settled."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """
+        Forward events until :meth:`stop`.
+
+        Cancelling is like a crash: nothing more is settled, and the service will give the events
+        again if it can.  Raises :exc:`ManifestError` and :exc:`MissingExtraError`, after which
+        running again cannot help.
+        """
+        pauses = capped_backoff()
+        while not self._stopping.is_set():
+            await self._unless_stopping(self._link.wait())
+            started = self._ctx.clock.monotonic()
+            error = await self._run_once()
+            if self._stopping.is_set():
+                break
+            if isinstance(error, ManifestError | MissingExtraError):
+                raise error
+            if self._ctx.clock.monotonic() - started >= STEADY:
+                pauses = capped_backoff()
+            self._in_trouble(error or SourceError("it ended"))
+            await self._unless_stopping(self._ctx.clock.sleep(next(pauses)))
+
+    async def _run_once(self) -> BaseException | None:
+        """Read until the source ends; return the error that it ended with."""
+        self._room.set()
+        reader = asyncio.create_task(self._read())
+        stopping = asyncio.create_task(self._stopping.wait())
+        steady = asyncio.create_task(self._ctx.clock.sleep(STEADY))
+        try:
+            self.status.ready = self.status.error is None
+            await _first(reader, stopping, steady)
+            if steady.done() and not reader.done():
+                self._recovered()
+                await _first(reader, stopping)
+            while self._under_way:
+                await asyncio.wait(self._under_way)
+            return reader.exception() if reader.done() else None
+        finally:
+            self.status.ready = False
+            tasks = [reader, stopping, steady, *self._under_way]
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                await stop(task)
+
+    async def _read(self) -> None:
+        stream = self._source.events(self._ctx)
+        async with aclosing(stream):  # type: ignore[type-var]  # sources are generators
+            await self._clearance()
+            async for incoming in stream:
+                if self._stopping.is_set():
+                    return  # not settled, so it comes again
+                self._begin(incoming)
+                await self._clearance()
+
+    async def _clearance(self) -> None:
+        """Wait until there is room for one more event, and a bus to bring it to."""
+        while len(self._under_way) >= self._window or not self._link.up:
+            self._room.clear()
+            await self._room.wait() if self._link.up else await self._link.wait()
+
+    def _begin(self, incoming: Incoming) -> None:
+        before = self._last if self._source.ordered else None
+        task = asyncio.create_task(self._handle(incoming, before))
+        self._last = task
+        self._under_way.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[bool]) -> None:
+        self._under_way.discard(task)
+        self._room.set()
+
+    async def _handle(self, incoming: Incoming, before: asyncio.Task[bool] | None) -> bool:
+        """Publish and settle one event; return whether it was acknowledged."""
+        stored = await self._publish(incoming)
+        if before is not None:
+            stored = await _outcome(before) and stored
+        try:
+            await (incoming.ack() if stored else incoming.nack())
+        except Exception as error:  # whatever the client library raises
+            self._log.warning("An event could not be settled, it may come again", error=str(error))
+        return stored
+
+    async def _publish(self, incoming: Incoming) -> bool:
+        """Bring an event to the bus; false when it must go back."""
+        tries = 0
+        while True:
+            try:
+                await self._dispatcher.send(incoming)
+            except BusUnavailable:
+                if not await self._unless_stopping(self._link.wait()):
+                    return False
+            except PublishError:
+                tries += 1
+                if self._gives_back(tries):
+                    await self._pause()
+                    return False
+            except Exception:
+                self._log.error("An event could not be processed", exc_info=True)
+                await self._pause()
+                return False
+            else:
+                self._refusals = 0
+                return True
+            if not await self._pause():
+                return False
+
+    def _gives_back(self, tries: int) -> bool:
+        """Whether an event that was refused goes back to its service now."""
+        if self._source.ordered:
+            return False
+        return self._source.delivery == "at-least-once" or tries >= TRIES
+
+    async def _pause(self) -> bool:
+        """Let a bus that refuses come to itself; false when the service is stopping."""
+        pause = min(LONGEST_PAUSE, PAUSE * 2 ** min(self._refusals, 8))
+        self._refusals += 1
+        return await self._unless_stopping(self._ctx.clock.sleep(pause))
+
+    async def _unless_stopping(self, wait: Awaitable[object]) -> bool:
+        """Wait; false when the service is stopping meanwhile."""
+        waiting = asyncio.ensure_future(wait)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await _first(waiting, stopping)
+            return waiting.done() and not self._stopping.is_set()
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+
+    def _in_trouble(self, error: BaseException) -> None:
+        text = (
+            f"{type(error).__name__}: {error}" if not isinstance(error, SourceError) else str(error)
+        )
+        if self.status.error is None:
+            self._log.warning("The event source failed and is tried again", error=text)
+        self.status.error = text
+
+    def _recovered(self) -> None:
+        if self.status.error is not None:
+            self._log.info("The event source works again")
+        self.status.error = None
+        self.status.ready = True
+
+
+async def _first(*tasks: asyncio.Future[Any]) -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _outcome(task: asyncio.Task[bool]) -> bool:
+    """Whether the event before was acknowledged; a task that broke did not."""
+    await asyncio.wait([task])
+    return not task.cancelled() and task.exception() is None and task.result()

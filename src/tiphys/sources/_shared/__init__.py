@@ -1,0 +1,1 @@
+"""What several event sources have in common; nothing here is a component."""

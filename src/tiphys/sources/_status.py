@@ -1,0 +1,26 @@
+"""How an event service is doing, for readiness, the API and people."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+
+@dataclasses.dataclass(slots=True)
+class Status:
+    """
+    The state of one event service, kept current by whoever runs it.
+
+    *running*: it is being run, and restarted when it fails.  *ready*: it does its work at this
+    moment.  *error*: why it is not, or what else a person should see to.
+    """
+
+    name: str
+    type: str
+    running: bool = False
+    ready: bool = False
+    error: str | None = None
+    last_event: datetime | None = None
+    sent: int = 0
+    failed: int = 0
+    endpoint: str | None = None

@@ -1,0 +1,361 @@
+"""From the bus to actions: order, concurrency, acknowledgement, conditions, dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.unit.sensors.conftest import Recording, Sensors, dependency, recorder, until
+
+
+async def test_an_event_becomes_an_action(sensors: Sensors, recording: Recording) -> None:
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [recorder()]}):
+        await sensors.publish("a", {"n": 1})
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1"}]
+
+
+async def test_each_trigger_gets_every_event(sensors: Sensors, recording: Recording) -> None:
+    triggers = [recorder("one"), recorder("two")]
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": triggers}):
+        for n in range(5):
+            await sensors.publish("a", {"n": n})
+        await recording.wait(10)
+
+    assert sorted(f.trigger for f in recording.firings) == ["one"] * 5 + ["two"] * 5
+
+
+async def test_a_filtered_event_is_acknowledged_and_acts_not(
+    sensors: Sensors, recording: Recording
+) -> None:
+    filters = {"data": [{"path": "n", "type": "number", "comparator": ">", "value": ["1"]}]}
+    spec = {"dependencies": [dependency("a", filters=filters)], "triggers": [recorder()]}
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await sensors.publish("a", {"n": 2})
+        await recording.wait(1)
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+    assert recording.payloads == [{"a": "2"}]
+
+
+async def test_absent_at_least_once_acts_concurrently_and_acknowledges_afterwards(
+    sensors: Sensors, recording: Recording
+) -> None:
+    recording.hold = asyncio.Event()
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [recorder()]}):
+        for n in range(10):
+            await sensors.publish("a", {"n": n})
+        await until(lambda: recording.running == 10)
+
+        assert sensors.bus.unsettled("sn", "t", "a") == 10
+        recording.hold.set()
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+
+async def test_at_least_once_acts_one_at_a_time_in_stream_order(
+    sensors: Sensors, recording: Recording
+) -> None:
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder(atLeastOnce=True)]}
+    async with sensors.running(spec):
+        for n in range(20):
+            await sensors.publish("a", {"n": n})
+        await recording.wait(20)
+
+    assert [payload["a"] for payload in recording.payloads] == [str(n) for n in range(20)]
+    assert recording.most_running == 1
+
+
+async def test_at_most_once_acknowledges_before_it_acts(
+    sensors: Sensors, recording: Recording
+) -> None:
+    recording.hold = asyncio.Event()
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder(atLeastOnce=False)]}
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: recording.running == 1)
+
+        assert sensors.bus.unsettled("sn", "t", "a") == 0
+        recording.hold.set()
+
+
+async def test_strict_compatibility_takes_absent_at_least_once_for_false(
+    sensors: Sensors, recording: Recording
+) -> None:
+    recording.hold = asyncio.Event()
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder()]}
+    async with sensors.running(spec, strict=True):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: recording.running == 1)
+
+        assert sensors.bus.unsettled("sn", "t", "a") == 0
+        recording.hold.set()
+
+
+async def test_an_action_cut_off_by_a_stop_runs_again_after_a_start(
+    sensors: Sensors, recording: Recording
+) -> None:
+    recording.hold = asyncio.Event()
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder()]}
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: recording.running == 1)
+    assert recording.firings == []
+    recording.hold = None
+    async with sensors.running(spec):
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1"}]
+
+
+async def test_a_stop_lets_running_actions_end(sensors: Sensors, recording: Recording) -> None:
+    recording.hold = asyncio.Event()
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder()]}
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: recording.running == 1)
+        asyncio.get_running_loop().call_later(0.1, recording.hold.set)
+
+    assert recording.payloads == [{"a": "1"}]
+    assert sensors.bus.unsettled("sn", "t", "a") == 0
+
+
+async def test_an_event_that_comes_twice_acts_once(
+    sensors: Sensors, recording: Recording
+) -> None:
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [recorder()]}):
+        await sensors.publish("a", {"n": 1}, "same")
+        await recording.wait(1)
+        sensors.bus._events._ids.clear()  # beyond the duplicate window of the bus
+        await sensors.publish("a", {"n": 1}, "same")
+        await sensors.publish("a", {"n": 2}, "other")
+        await recording.wait(2)
+
+    assert recording.payloads == [{"a": "1"}, {"a": "2"}]
+
+
+async def test_and_waits_for_both_and_takes_the_newest(
+    sensors: Sensors, recording: Recording
+) -> None:
+    spec = {
+        "dependencies": [dependency("a"), dependency("b")],
+        "triggers": [recorder(conditions="a && b")],
+    }
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await sensors.publish("a", {"n": 2})
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+        await sensors.publish("b", {"n": 3})
+        await recording.wait(1)
+        await sensors.publish("b", {"n": 4})
+        await until(lambda: sensors.bus.unsettled("sn", "t", "b") == 0)
+
+    assert recording.payloads == [{"a": "2", "b": "3"}]
+
+
+async def test_and_survives_a_restart_between_its_events(
+    sensors: Sensors, recording: Recording
+) -> None:
+    spec = {
+        "dependencies": [dependency("a"), dependency("b")],
+        "triggers": [recorder(conditions="a && b")],
+    }
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+    async with sensors.running(spec):
+        await sensors.publish("b", {"n": 2})
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1", "b": "2"}]
+
+
+async def test_a_firing_cut_off_by_a_stop_has_the_same_events_and_id_when_it_runs_again(
+    sensors: Sensors, recording: Recording
+) -> None:
+    spec = {
+        "dependencies": [dependency("a"), dependency("b")],
+        "triggers": [recorder(conditions="a && b")],
+    }
+    recording.hold = asyncio.Event()
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+        await sensors.publish("b", {"n": 2})
+        await until(lambda: recording.running == 1)
+    recording.hold = None
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 9})
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1", "b": "2"}]
+
+
+async def test_or_fires_for_each_and_leaves_out_what_did_not_come(
+    sensors: Sensors, recording: Recording
+) -> None:
+    spec = {
+        "dependencies": [dependency("a"), dependency("b")],
+        "triggers": [recorder(conditions="a || b")],
+    }
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await sensors.publish("b", {"n": 2})
+        await recording.wait(2)
+
+    assert sorted(recording.payloads, key=str) == [{"a": "1"}, {"b": "2"}]
+
+
+async def test_one_event_of_two_dependencies_joined_by_and_fires_once(
+    sensors: Sensors, recording: Recording
+) -> None:
+    second = {**dependency("b"), "eventSourceName": "a"}
+    spec = {"dependencies": [dependency("a"), second], "triggers": [recorder(conditions="a && b")]}
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1", "b": "1"}]
+
+
+async def test_a_failed_action_is_tried_again_as_its_strategy_says(
+    sensors: Sensors, recording: Recording
+) -> None:
+    trigger = recorder(block={"fail": 2}, retryStrategy={"steps": 3, "duration": "1ms"})
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [trigger]}):
+        await sensors.publish("a", {"n": 1})
+        await recording.wait(1)
+
+    assert recording.attempts == 3
+    assert await sensors.dead_letters() == []
+
+
+@pytest.mark.parametrize("at_least_once", [True, False, None])
+async def test_an_action_that_failed_for_good_becomes_a_dead_letter_and_is_acknowledged(
+    sensors: Sensors, recording: Recording, at_least_once: bool | None
+) -> None:
+    trigger = recorder(
+        block={"fail": 9},
+        retryStrategy={"steps": 2, "duration": "1ms"},
+        atLeastOnce=at_least_once,
+    )
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [trigger]}):
+        event = await sensors.publish("a", {"n": 7})
+        await until(lambda: recording.attempts == 2)
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+    (letter,) = await sensors.dead_letters()
+    assert (letter["sensor"], letter["trigger"], letter["attempts"]) == ("sn", "t", 2)
+    assert letter["error"] == "failure number 2"
+    assert letter["events"]["a"]["id"] == event
+    assert letter["payload"] == '{"a":"7"}'
+
+
+async def test_the_dlq_trigger_runs_after_the_last_attempt_with_the_same_events(
+    sensors: Sensors, recording: Recording
+) -> None:
+    trigger = recorder(
+        block={"fail": 9}, atLeastOnce=True, dlqTrigger=recorder("dlq", atLeastOnce=True)
+    )
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [trigger]}):
+        await sensors.publish("a", {"n": 7})
+        await recording.wait(1)
+
+    assert recording.firings[0].trigger == "dlq"
+    assert recording.payloads == [{"a": "7"}]
+    assert len(await sensors.dead_letters()) == 1
+
+
+async def test_a_status_that_the_policy_does_not_allow_is_a_failure(
+    sensors: Sensors, recording: Recording
+) -> None:
+    trigger = recorder(block={"status": 500}, policy={"status": {"allow": [200]}})
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [trigger]}):
+        await sensors.publish("a", {"n": 7})
+        await recording.wait(1)
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+    (letter,) = await sensors.dead_letters()
+    assert "http response status 500 is not allowed" in letter["error"]
+
+
+async def test_a_dead_letter_is_stored_before_the_acknowledgement_however_long_the_bus_is_away(
+    sensors: Sensors, recording: Recording
+) -> None:
+    recording.hold = asyncio.Event()
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder(block={"fail": 9})]}
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 7})
+        await until(lambda: recording.running == 1)
+        sensors.bus.connected = False
+        recording.hold.set()
+        await asyncio.sleep(0.2)
+        sensors.bus.connected = True
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+    assert len(await sensors.dead_letters()) == 1
+
+
+async def test_a_broken_trigger_is_reported_and_the_others_run(
+    sensors: Sensors, recording: Recording
+) -> None:
+    triggers = [
+        recorder("broken", conditions="a && nobody"),
+        {"template": {"name": "unknown", "noSuchType": {}}},
+        recorder("good"),
+    ]
+    async with sensors.running(
+        {"dependencies": [dependency("a")], "triggers": triggers}
+    ) as sensor:
+        await sensors.publish("a", {"n": 1})
+        await recording.wait(1)
+
+        assert sensor.statuses["broken"].phase == "broken"
+        assert "nobody" in sensor.statuses["broken"].error
+        assert sensor.statuses["unknown"].phase == "broken"
+        assert sensor.statuses["good"].phase == "running"
+
+
+async def test_a_message_that_is_no_event_is_dropped_and_the_next_ones_pass(
+    sensors: Sensors, recording: Recording
+) -> None:
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [recorder()]}):
+        sensors.bus._events.store("default.a.ev", b"not json", "x")
+        await sensors.publish("a", {"n": 1})
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1"}]
+
+
+async def test_template_and_resource_parameters_change_the_block(
+    sensors: Sensors, recording: Recording
+) -> None:
+    source = {"dependencyName": "a", "dataKey": "n"}
+    trigger = recorder(
+        block={"url": "http://x/", "parameters": [{"src": source, "dest": "url"}]},
+        parameters=[{"src": source, "dest": "recorder.status"}],
+    )
+    trigger["parameters"][0]["src"] = {**source, "useRawData": True}
+    trigger["template"]["recorder"]["parameters"][0]["operation"] = "append"
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [trigger]}):
+        await sensors.publish("a", {"n": 201})
+        await recording.wait(1)
+
+    config = recording.firings[0].config
+    assert (config.url, config.status) == ("http://x/201", 201)
+
+
+async def test_the_same_events_give_the_same_action_id_and_others_another(
+    sensors: Sensors, recording: Recording
+) -> None:
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder()]}
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1}, "one")
+        await recording.wait(1)
+        await sensors.publish("a", {"n": 1}, "two")
+        await recording.wait(2)
+
+    assert len({f.action_id for f in recording.firings}) == 2
+    assert all(len(f.action_id) == 32 for f in recording.firings)
