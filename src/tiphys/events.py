@@ -13,12 +13,14 @@ import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
 from tiphys.errors import EventDecodeError
 
 JSON = "application/json"
+_RESERVED = "%:/?#[]@!$&'()*+,;=-._~"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class CloudEvent:
             raise EventDecodeError(f"specversion {texts['specversion']!r} is not 1.0")
         data = _data(members, texts["datacontenttype"], body)
         _check_time(texts["time"])
+        texts["source"] = _uri_reference(texts["source"])
         extensions = {k: v for k, v in members.items() if k not in ("data", "data_base64")}
         return cls(**texts, data=data, extensions=extensions)
 
@@ -101,6 +104,11 @@ def parse_time(text: str) -> datetime | None:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise EventDecodeError(f"{text!r} is not an RFC 3339 time") from error
+
+
+def _uri_reference(text: str) -> str:
+    """*text* as CloudEvents writes a source, which is a URI reference (RFC 3986)."""
+    return text if text.isascii() and " " not in text else quote(text, safe=_RESERVED)
 
 
 def _check_time(text: str) -> None:

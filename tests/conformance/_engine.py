@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from tiphys.events import CloudEvent
-from tiphys.languages._workers import WorkerPool
+from tiphys.languages.lua import WorkerPool
 from tiphys.sensors.event import Event
 
 T = TypeVar("T")

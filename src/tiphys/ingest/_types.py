@@ -50,7 +50,7 @@ class Refused(TiphysError):
     The request is answered with an error of the sender's making.
 
     *message* is the body of the answer and must hold no secret; *reason* is a word for the
-    metric ``http_requests_refused``.
+    metric ``http_requests_refused``; *failure* says whether it counts as failed processing, too.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class Refused(TiphysError):
         message: str = "",
         *,
         reason: str = "request",
+        failure: bool = True,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message or f"status {status}")
         self.status = status
         self.message = message
         self.reason = reason
+        self.failure = failure
         self.headers = headers or {}
 
     def reply(self) -> Reply:

@@ -120,9 +120,9 @@ def format_plain(value: float) -> str:
 def _from_hexadecimal(text: str) -> float:
     try:
         return float.fromhex(text)
-    except OverflowError:
-        mantissa = text.lower().partition("p")[0]
-        return 0.0 if float.fromhex(mantissa) == 0 else math.inf
+    except OverflowError:  # also for an exponent that does not matter
+        mantissa = text.lower().partition("p")[0].partition("x")[2]
+        return math.inf if mantissa.strip("0.") else 0.0
 
 
 def _shortest(value: float) -> tuple[str, str, int]:

@@ -30,8 +30,8 @@ from tiphys.languages.numbers import format_g, format_json
 MAX_DEPTH = 500
 MAX_NODES = 1_000_000  # aliases of aliases grow exponentially
 
-_TRUE = frozenset("y Y yes Yes YES true True TRUE on On ON".split())
-_FALSE = frozenset("n N no No NO false False FALSE off Off OFF".split())
+_TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
+_FALSE = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
 _NULL = frozenset(["", "~", "null", "Null", "NULL"])
 _INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -188,7 +188,9 @@ def _key(value: Any) -> str:
 def _json(value: Any) -> str:
     """Compact JSON with sorted keys and Go's number text."""
     if isinstance(value, dict):
-        members = (f"{json.dumps(k, ensure_ascii=False)}:{_json(v)}" for k, v in sorted(value.items()))
+        members = (
+            f"{json.dumps(k, ensure_ascii=False)}:{_json(v)}" for k, v in sorted(value.items())
+        )
         return "{" + ",".join(members) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_json, value)) + "]"

@@ -10,9 +10,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from tiphys.languages import LanguageError, durations
 
@@ -38,6 +38,16 @@ Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str
 """Seconds inside, Go's duration grammar (or integer nanoseconds) in the manifest."""
 
 
+EXTENSION: dict[str, JsonValue] = {"extension": True}
+"""Marks a field that Argo Events does not have: ``Field(json_schema_extra=EXTENSION)``."""
+
+
+def _camel(name: str) -> str:
+    """``event_source_name`` → ``eventSourceName``; ``k8s`` stays as it is."""
+    head, *tail = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in tail)
+
+
 class Block(BaseModel):
     """
     A piece of a manifest, camelCase outside and snake_case inside.
@@ -48,7 +58,7 @@ class Block(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True
+        alias_generator=_camel, populate_by_name=True, extra="allow", frozen=True
     )
 
     @model_validator(mode="before")
@@ -56,7 +66,8 @@ class Block(BaseModel):
     def _without_nulls(cls, data: Any) -> Any:
         if not isinstance(data, dict) or None not in data.values():
             return data
-        return {key: value for key, value in data.items() if value is not None}
+        known = cls.model_fields.keys() | {field.alias for field in cls.model_fields.values()}
+        return {key: value for key, value in data.items() if not (value is None and key in known)}
 
 
 def unknown_keys(block: Block) -> list[str]:

@@ -8,6 +8,7 @@ dates stay text).  Nothing here raises: what cannot be read becomes a :class:`Pr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -80,13 +81,18 @@ class _Unreadable(Exception):
         self.problem = problem
 
 
-def read(text: str) -> list[Document]:
-    """All documents of *text* that are not empty; a broken one does not hide the others."""
+@functools.lru_cache(maxsize=1024)  # reloading hundreds of files parses those that changed
+def read(text: str) -> tuple[Document, ...]:
+    """
+    All documents of *text* that are not empty; a broken one does not hide the others.
+
+    Nobody may change what is returned: the same text gives the same documents again.
+    """
     text = text.removeprefix("\ufeff")
     if text.lstrip()[:1] in ("{", "["):
         text = text.replace("\t", " ")  # JSON may be indented with tabs; its texts hold none
     documents = (_read_one(part, line) for part, line in _parts(text))
-    return [found for found in documents if found.data is not None or found.problems]
+    return tuple(found for found in documents if found.data is not None or found.problems)
 
 
 def _parts(text: str) -> Iterator[tuple[str, int]]:
@@ -276,6 +282,12 @@ _EXPLANATIONS = [
         "the bracket that is opened {1} is not closed with `{0}`",
         "",
     ),
+    (
+        r"expected the node content, but found '<stream end>'",
+        "the text ends where a value should be",
+        "check for a bracket that is not closed",
+    ),
+    (r"expected the node content, but found '(.*)'", "a value should be here, not `{0}`", ""),
     (r"found unexpected end of stream", "the quote that is opened {1} is never closed", ""),
     (
         r"found unknown escape character '(.)'",

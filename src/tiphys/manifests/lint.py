@@ -9,6 +9,7 @@ probably not meant is a warning.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from tiphys.manifests.components import Components
 from tiphys.manifests.findings import FieldPath, Finding
@@ -25,8 +26,8 @@ from tiphys.manifests.objects import (
 from tiphys.manifests.rules import (
     event_bus,
     event_source,
+    extensions,
     filters,
-    portable,
     triggers,
     unknown_keys,
 )
@@ -38,30 +39,31 @@ _NAME_LENGTH = 253
 
 
 def lint(
-    loaded: Loaded,
-    components: Components,
-    *,
-    strict: bool = True,
-    portable_only: bool = False,
+    loaded: Loaded, components: Components, *, strict: bool = False, portable: bool = False
 ) -> list[Finding]:
     """
-    All findings, those of loading among them, in the order of files and lines.
+    What the rules find in all objects; what loading found is in ``loaded.findings``.
 
-    *strict*: what Argo Events accepts but cannot work with is an error.  *portable_only*: so is
-    every extension that Argo Events does not know.
+    *strict*: what Argo Events accepts but cannot work with is an error, not a warning.
+    *portable*: every extension that Argo Events does not know is an error.
     """
-    found = list(loaded.findings)
+    found: list[Finding] = []
     manifests = [*loaded.objects, *loaded.damaged]
     others = Others(manifests)
     for manifest in manifests:
         scope = Scope(manifest.origin, (), [], components, strict)
         check(scope, manifest, others)
-        if portable_only:
-            portable.check(scope, manifest)
+        if portable:
+            extensions.check(scope, manifest)
         found += [finding for finding in scope.findings if not _follows(finding, manifest)]
-    order = {file: number for number, file in enumerate(loaded.files)}
+    return list(dict.fromkeys(found))
+
+
+def in_order(findings: Iterable[Finding], files: Sequence[str]) -> list[Finding]:
+    """*findings* in the order of *files*, those of each file by line."""
+    order = {file: number for number, file in enumerate(files)}
     return sorted(
-        dict.fromkeys(found),
+        findings,
         key=lambda finding: (
             order.get(finding.file, -1),
             finding.line or 0,

@@ -49,8 +49,8 @@ def fit(model: type[ModelT], data: Any, *, secret: bool = False) -> Fitted[Model
             return Fitted(model.model_validate(data), mismatches)
         except ValidationError as error:
             found = _explained(error, data, secret)
-        known = {mismatch.path for mismatch in mismatches}
-        mismatches += [mismatch for mismatch in found if mismatch.path not in known]
+        told = [mismatch.path for mismatch in mismatches]
+        mismatches += [mismatch for mismatch in found if not _is_in(mismatch.path, told)]
         rest = copy.deepcopy(data)
         for mismatch in found:
             if not mismatch.path:
@@ -60,6 +60,11 @@ def fit(model: type[ModelT], data: Any, *, secret: bool = False) -> Fitted[Model
             break
         data = rest
     return Fitted(None, mismatches)
+
+
+def _is_in(path: FieldPath, others: list[FieldPath]) -> bool:
+    """Is *path* one of *others* or inside one?  Then it only tells what became of that one."""
+    return any(path[: len(other)] == other for other in others)
 
 
 def _take_out(data: Any, path: FieldPath) -> None:

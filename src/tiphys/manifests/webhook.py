@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tiphys.manifests.common import Block, Duration, SecretRef, go_default
+from tiphys.manifests.common import EXTENSION, Block, Duration, SecretRef, go_default
 
 
 class HMAC(Block):
@@ -54,10 +54,15 @@ class WebhookContext(Block):
     max_payload_size: Annotated[int, go_default(1048576)] = Field(
         1048576, ge=0, description="Greatest size of a body in bytes."
     )
-    hmac: HMAC | None = Field(None, description="Signature to demand (extension).")
+    hmac: HMAC | None = Field(
+        None, description="Signature to demand (extension).", json_schema_extra=EXTENSION
+    )
     allowed_cidrs: list[str] = Field(
         [],
         alias="allowedCIDRs",
         description="Networks that may send; empty: all (extension).",
+        json_schema_extra=EXTENSION,
     )
-    rate_limit: RequestRate | None = Field(None, description="Limits requests (extension).")
+    rate_limit: RequestRate | None = Field(
+        None, description="Limits requests (extension).", json_schema_extra=EXTENSION
+    )

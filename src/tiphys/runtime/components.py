@@ -11,7 +11,7 @@ from tiphys.sources import sources
 from tiphys.triggers import triggers
 
 
-class RegisteredComponents:
+class InstalledComponents:
     """
     The event sources and triggers in the registries, as lint wants to know them.
 

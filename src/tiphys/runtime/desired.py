@@ -9,7 +9,15 @@ from pathlib import Path
 from tiphys.manifests.findings import Finding
 from tiphys.manifests.lint import lint
 from tiphys.manifests.loader import Loaded, load
-from tiphys.manifests.objects import DEFAULT_BUS, AnyManifest, EventBus, EventSource, Sensor
+from tiphys.manifests.objects import (
+    DEFAULT_BUS,
+    AnyManifest,
+    ConfigMap,
+    EventBus,
+    EventSource,
+    Secret,
+    Sensor,
+)
 from tiphys.runtime.components import InstalledComponents
 from tiphys.runtime.secrets import Kind
 
@@ -47,11 +55,13 @@ class Desired:
 
     def values(self) -> dict[tuple[Kind, str, str], dict[str, bytes]]:
         """The values of Secrets and ConfigMaps."""
-        return {
-            (kind, namespace, name): manifest.spec.values()  # type: ignore[union-attr]
-            for (kind, namespace, name), manifest in self.objects.items()
-            if kind in ("Secret", "ConfigMap")
-        }  # type: ignore[return-value]
+        values: dict[tuple[Kind, str, str], dict[str, bytes]] = {}
+        for (_, namespace, name), manifest in self.objects.items():
+            if isinstance(manifest, Secret):
+                values["Secret", namespace, name] = manifest.spec.values()
+            elif isinstance(manifest, ConfigMap):
+                values["ConfigMap", namespace, name] = manifest.spec.values()
+        return values
 
     def keeping(self, previous: Desired) -> Desired:
         """This, with what ran from files that are broken now and cannot be read from them."""

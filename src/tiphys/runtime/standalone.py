@@ -9,26 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from tiphys.errors import TiphysError
-from tiphys.events import CloudEvent
+from tiphys.bus import Bus
+from tiphys.bus.embedded import DEFAULT_SYNC
+from tiphys.errors import BusUnavailable, ManifestError, TiphysError
 from tiphys.ingest import IngestServer
-from tiphys.languages._workers import WorkerPool
+from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.findings import Finding
-from tiphys.manifests.objects import EventSource, Sensor
+from tiphys.manifests.objects import AnyManifest, EventBus, EventSource, Sensor
 from tiphys.observe.metrics import Metrics
-from tiphys.runtime.buses import Buses
+from tiphys.runtime.buses import Buses, BusStore
+from tiphys.runtime.buses import Key as BusKey
 from tiphys.runtime.desired import NOTHING, Desired, Key, bus_name, read
 from tiphys.runtime.secrets import SecretStore
 from tiphys.sensors.runner import SensorRunner, SensorServices
-from tiphys.sources._runner import EventSourceRunner
-from tiphys.sources._store import BusStore
+from tiphys.sources._runner import EventSourceRunner, Surroundings
 
 log = structlog.get_logger("argo-events.standalone")
+Runner = EventSourceRunner | SensorRunner
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Options:
     data_dir: Path = Path(".tiphys")
     secrets_dir: Path | None = None
     host: str = "0.0.0.0"
-    sync: str = "2m"
+    sync: str = DEFAULT_SYNC
     strict: bool = False
     allow_exec: bool = False
     grace: float = 10.0
@@ -48,7 +51,7 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Changes:
-    """What a reload did: the objects that were started, restarted and stopped."""
+    """What a reload did."""
 
     started: list[Key]
     restarted: list[Key]
@@ -57,3 +60,207 @@ class Changes:
     def __bool__(self) -> bool:
         """Whether anything changed."""
         return bool(self.started or self.restarted or self.stopped)
+
+
+class Standalone:
+    """A running instance."""
+
+    def __init__(self, options: Options, metrics: Metrics) -> None:
+        self.options = options
+        self.desired = NOTHING
+        self.failures: dict[Key, str] = {}
+        self._metrics = metrics
+        self._ingest = IngestServer(options.host)
+        self._scripts = WorkerPool()
+        self._buses = Buses(options.data_dir, metrics, sync=options.sync)
+        self._runners: dict[Key, Runner] = {}
+        self._changing = asyncio.Lock()
+
+    async def start(self) -> list[Finding]:
+        """Read the manifests and run what can be run; returns what is to be said about them."""
+        return (await self.reload())[1]
+
+    async def reload(self) -> tuple[Changes, list[Finding]]:
+        """
+        Read the manifests again and make what runs the same as what they say.
+
+        What cannot be read now runs on as it was.
+        """
+        async with self._changing:
+            new = await asyncio.to_thread(read, self.options.paths, self.options.namespace)
+            kept = new.keeping(self.desired)
+            changes = await self._apply(kept)
+            self.desired = kept
+            return changes, new.findings
+
+    async def stop(self) -> None:
+        """Take no more events, finish what is in hand, then close everything, the bus last."""
+        async with self._changing:
+            grace = self.options.grace
+            for kind in (EventSourceRunner, SensorRunner):
+                runners = [r for r in self._runners.values() if isinstance(r, kind)]
+                await asyncio.gather(*(runner.stop(grace) for runner in runners))
+            self._runners.clear()
+            await self._ingest.close()
+            await self._scripts.close()
+            await self._buses.close()
+
+    @property
+    def event_sources(self) -> dict[Key, EventSourceRunner]:
+        """The running EventSources."""
+        return {k: r for k, r in self._runners.items() if isinstance(r, EventSourceRunner)}
+
+    @property
+    def sensors(self) -> dict[Key, SensorRunner]:
+        """The running Sensors."""
+        return {k: r for k, r in self._runners.items() if isinstance(r, SensorRunner)}
+
+    def not_ready(self) -> list[str]:
+        """What does not do its work at this moment, a sentence each."""
+        missing = [f"{_shown(key)}: {text}" for key, text in self.failures.items()]
+        for (namespace, name), bus in self._buses.opened.items():
+            if not bus.connected:
+                missing.append(f"EventBus {namespace}/{name}: there is no link to it")
+        for key, source in self.event_sources.items():
+            missing += [
+                f"{_shown(key)}, event {status.name}: {status.error or 'it is starting'}"
+                for status in source.statuses
+                if not status.ready
+            ]
+        for key, sensor in self.sensors.items():
+            missing += [
+                f"{_shown(key)}, trigger {status.name}: {status.error or 'it is starting'}"
+                for status in sensor.statuses.values()
+                if status.phase == "starting"
+            ]
+        return missing
+
+    def status(self) -> dict[str, Any]:
+        """All objects and how they fare."""
+        return {
+            "ready": not self.not_ready(),
+            "eventSources": [
+                {
+                    "namespace": key[1],
+                    "name": key[2],
+                    "events": [dataclasses.asdict(s) for s in r.statuses],
+                }
+                for key, r in self.event_sources.items()
+            ],
+            "sensors": [
+                {
+                    "namespace": key[1],
+                    "name": key[2],
+                    "triggers": [dataclasses.asdict(s) for s in r.statuses.values()],
+                }
+                for key, r in self.sensors.items()
+            ],
+            "failures": {_shown(key): text for key, text in self.failures.items()},
+        }
+
+    def event_type(self, namespace: str, event_source: str, event_name: str) -> str:
+        """The type of an event; ``webhook`` for a source that is unknown."""
+        runner = self.event_sources.get(self._key("EventSource", namespace, event_source))
+        statuses = runner.statuses if runner is not None else []
+        return next((s.type for s in statuses if s.name == event_name), "webhook")
+
+    def bus_of(self, namespace: str, event_source: str) -> Bus:
+        """
+        The bus that carries the events of an event source.
+
+        Raises :exc:`ManifestError` when there is none.
+        """
+        namespace = namespace or self.options.namespace
+        manifest = self.desired.objects.get(self._key("EventSource", namespace, event_source))
+        name = bus_name(manifest) if isinstance(manifest, EventSource) else "default"
+        opened = self._buses.opened
+        bus = opened.get((namespace, name))
+        if bus is None and not isinstance(manifest, EventSource) and len(opened) == 1:
+            (bus,) = opened.values()
+        if bus is None:
+            raise ManifestError(f"there is no event source {event_source!r} in {namespace!r}")
+        return bus
+
+    def _key(self, kind: str, namespace: str, name: str) -> Key:
+        return kind, namespace or self.options.namespace, name
+
+    async def _apply(self, desired: Desired) -> Changes:
+        old = self.desired.objects
+        changed_buses = {
+            (key[1], key[2])
+            for key in {**old, **desired.objects}
+            if key[0] == "EventBus" and _differs(old.get(key), desired.objects.get(key))
+        }
+        wanted: dict[Key, EventSource | Sensor] = {**desired.event_sources, **desired.sensors}
+        stale = [
+            key
+            for key in self._runners
+            if key not in wanted
+            or _differs(old.get(key), wanted[key])
+            or (key[1], bus_name(wanted[key])) in changed_buses
+        ]
+        was_running = set(self._runners)
+        await asyncio.gather(*(self._runners.pop(k).stop(self.options.grace) for k in stale))
+        for bus in changed_buses:
+            await self._buses.drop(bus)
+        self.failures.clear()
+        for key, manifest in wanted.items():
+            if key not in self._runners:
+                await self._start(key, manifest, desired)
+        fresh = [key for key in self._runners if key not in was_running]
+        again = [key for key in stale if key in self._runners]
+        return Changes(fresh, again, [key for key in stale if key not in wanted])
+
+    async def _start(self, key: Key, manifest: EventSource | Sensor, desired: Desired) -> None:
+        namespace = key[1]
+        secrets = SecretStore(namespace, desired.values(), self.options.secrets_dir)
+        try:
+            bus = await self._bus((namespace, bus_name(manifest)), desired, secrets)
+            runner = self._runner(namespace, manifest, bus, secrets)
+        except TiphysError as error:
+            self.failures[key] = str(error)
+            log.error("An object cannot run", object=_shown(key), error=str(error))  # noqa: TRY400  the message says it all
+            return
+        self._runners[key] = runner
+        await runner.start()
+
+    async def _bus(self, key: BusKey, desired: Desired, secrets: SecretStore) -> Bus:
+        manifests = {
+            (m[1], m[2]): bus for m, bus in desired.objects.items() if isinstance(bus, EventBus)
+        }
+        try:
+            return await self._buses.get(key, manifests, secrets)
+        except BusUnavailable as error:
+            raise BusUnavailable(f"EventBus {key[1]!r}: {error}") from error
+
+    def _runner(
+        self, namespace: str, manifest: EventSource | Sensor, bus: Bus, secrets: SecretStore
+    ) -> Runner:
+        options = self.options
+        if isinstance(manifest, EventSource):
+            surroundings = Surroundings(
+                bus=bus,
+                ingest=self._ingest,
+                secrets=secrets,
+                metrics=self._metrics,
+                store=lambda namespace, name: BusStore(bus, namespace, name),
+            )
+            return EventSourceRunner(manifest.name, namespace, manifest.spec.events, surroundings)
+        services = SensorServices(
+            bus=bus,
+            secrets=secrets,
+            metrics=self._metrics,
+            scripts=self._scripts,
+            strict=options.strict,
+            allow_exec=options.allow_exec,
+        )
+        return SensorRunner(manifest.name, namespace, manifest.spec, services)
+
+
+def _differs(old: AnyManifest | None, new: AnyManifest | None) -> bool:
+    return (old and (old.metadata, old.spec)) != (new and (new.metadata, new.spec))
+
+
+def _shown(key: Key) -> str:
+    kind, namespace, name = key
+    return f"{kind} {namespace}/{name}"

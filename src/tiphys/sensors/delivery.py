@@ -25,7 +25,7 @@ from tiphys.bus import Delivery, Subscription
 from tiphys.errors import BusError, Conflict, EventDecodeError
 from tiphys.events import CloudEvent
 from tiphys.languages import LanguageError
-from tiphys.languages._workers import WorkerPool
+from tiphys.languages.lua import WorkerPool
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.actions import Action, ActionFailed, ActionRunner, action_id
 from tiphys.sensors.dead_letters import DeadLetters

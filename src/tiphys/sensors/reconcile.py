@@ -32,8 +32,9 @@ async def reconcile(
     """
     current = {d.name: _fingerprint(d) for d in dependencies}
     plans = {plan.name: plan for plan in triggers}
-    stored = _decoded(await state.get("Deps"), {})
-    for trigger in _decoded(await state.get("Triggers"), []):
+    stored: dict[str, int] = _decoded(await state.get("Deps"), {})
+    names: list[str] = _decoded(await state.get("Triggers"), [])
+    for trigger in names:
         entry = await state.get(f"{trigger}/Expression")
         expression = "" if entry is None else entry.value.decode()
         plan = plans.get(trigger)

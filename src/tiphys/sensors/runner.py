@@ -15,7 +15,7 @@ from tiphys.aio import Clock, SystemClock, capped_backoff, stop
 from tiphys.bus import Bus, State, Subscription
 from tiphys.errors import BusError, TiphysError
 from tiphys.languages import LanguageError
-from tiphys.languages._workers import WorkerPool
+from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.common import TLS, ConfigMapRef, SecretRef
 from tiphys.manifests.sensor import SensorSpec
 from tiphys.observe.metrics import Metrics

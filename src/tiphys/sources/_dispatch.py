@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +15,6 @@ from tiphys.errors import BusError, BusUnavailable, SourceError
 from tiphys.events import JSON, CloudEvent, timestamp
 from tiphys.ingest.bursts import Bursts
 from tiphys.languages import LanguageError
-from tiphys.languages.expr import source_filter
 from tiphys.manifests.common import Filter
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._base import AnySource, Incoming, SourceContext
@@ -67,7 +67,7 @@ class Dispatcher:
         Bring one event to the bus and return its id, or None when the filter dropped it.
 
         Raises :exc:`BusUnavailable` and :exc:`PublishError`, and :exc:`SourceError` for data that
-        are no JSON.  Failures are counted here.
+        are no JSON; the bus's failures are counted here.
         """
         started = time.perf_counter()
         data = self._payload(incoming.data)
@@ -98,30 +98,20 @@ class Dispatcher:
         self._processing_failed.inc()
         self._processing_errors.inc()
 
-    def _payload(self, data: Any) -> bytes:
+    def _payload(self, data: Mapping[str, Any] | bytes) -> bytes:
+        metadata = self._metadata
         try:
             if not isinstance(data, bytes):
-                return orjson.dumps(
-                    {**data, "metadata": self._metadata} if self._metadata else data
-                )
-            if not self._metadata:
-                return data
-            return _with_metadata(data, self._metadata)
-        except (TypeError, orjson.JSONEncodeError) as error:
-            self.failed()
+                return orjson.dumps({**data, "metadata": metadata} if metadata else data)
+            return _with_metadata(data, metadata) if metadata else data
+        except TypeError as error:  # orjson's own error is one, too
             raise SourceError(f"the event's data cannot be written as JSON: {error}") from error
 
     def _passes(self, data: bytes) -> bool:
         assert self._filter is not None
-        try:
-            passes = self._filter.passes(data)
-        except LanguageError as error:
-            count = self._bursts.count("filter")
-            if count is not None:
-                self.log.error(
-                    "The filter failed and dropped events", error=str(error), count=count
-                )
-            passes = False
+        passes, error = self._filter.judge(data)
+        if error is not None and (count := self._bursts.count("filter")) is not None:
+            self.log.error("The filter failed, events are dropped", error=error, count=count)
         if not passes:
             self._filtered.inc()
         return passes
@@ -145,17 +135,22 @@ class _Filter:
     """An expression; one that is broken fails for every event, as in Argo Events."""
 
     def __init__(self, block: Filter) -> None:
-        self._error: LanguageError | None = None
+        from tiphys.languages.expr import source_filter  # few sources filter
+
+        self._broken: str | None = None
         try:
             self._compiled = source_filter.compile(block.expression)
         except LanguageError as error:
-            self._error = error
+            self._broken = str(error)
 
-    def passes(self, data: bytes) -> bool:
-        """Whether the event goes on.  Raises :exc:`LanguageError`."""
-        if self._error is not None:
-            raise self._error
-        return self._compiled.passes(data)
+    def judge(self, data: bytes) -> tuple[bool, str | None]:
+        """Whether the event goes on, and the error if the expression failed on it."""
+        if self._broken is not None:
+            return False, self._broken
+        try:
+            return self._compiled.passes(data), None
+        except LanguageError as error:
+            return False, str(error)
 
 
 def _is_filtered(source: AnySource) -> bool:

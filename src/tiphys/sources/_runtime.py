@@ -7,17 +7,19 @@ from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import Any
 
-from tiphys.aio import capped_backoff, stop
+from tiphys.aio import capped_backoff
 from tiphys.errors import (
     BusUnavailable,
     ManifestError,
     MissingExtraError,
     PublishError,
     SourceError,
+    TiphysError,
 )
 from tiphys.sources._base import Incoming, Source, SourceContext
 from tiphys.sources._dispatch import Dispatcher
 from tiphys.sources._link import BusLink
+from tiphys.sources._waiting import end, first, unless
 
 WINDOW = 64  # events that are read and not yet settled
 PAUSE = 0.25  # seconds after a refusal; without a pause a refusing bus would spin the loop
@@ -55,6 +57,7 @@ class PullService:
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()
         self._under_way: set[asyncio.Task[bool]] = set()
+        self._reader: asyncio.Task[None] | None = None
         self._last: asyncio.Task[bool] | None = None
         self._refusals = 0
 
@@ -86,26 +89,22 @@ class PullService:
 
     async def _run_once(self) -> BaseException | None:
         """Read until the source ends; return the error that it ended with."""
-        self._room.set()
-        reader = asyncio.create_task(self._read())
+        self._last = None
+        self._reader = reader = asyncio.create_task(self._read())
         stopping = asyncio.create_task(self._stopping.wait())
         steady = asyncio.create_task(self._ctx.clock.sleep(STEADY))
         try:
             self.status.ready = self.status.error is None
-            await _first(reader, stopping, steady)
+            await first(reader, stopping, steady)
             if steady.done() and not reader.done():
                 self._recovered()
-                await _first(reader, stopping)
+                await first(reader, stopping)
             while self._under_way:
                 await asyncio.wait(self._under_way)
-            return reader.exception() if reader.done() else None
+            return _error_of(reader)
         finally:
             self.status.ready = False
-            tasks = [reader, stopping, steady, *self._under_way]
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                await stop(task)
+            await end([reader, stopping, steady, *self._under_way])
 
     async def _read(self) -> None:
         stream = self._source.events(self._ctx)
@@ -119,9 +118,12 @@ class PullService:
 
     async def _clearance(self) -> None:
         """Wait until there is room for one more event, and a bus to bring it to."""
-        while len(self._under_way) >= self._window or not self._link.up:
+        while True:
+            await self._link.wait()
+            if len(self._under_way) < self._window:
+                return
             self._room.clear()
-            await self._room.wait() if self._link.up else await self._link.wait()
+            await self._room.wait()
 
     def _begin(self, incoming: Incoming) -> None:
         before = self._last if self._source.ordered else None
@@ -141,9 +143,17 @@ class PullService:
             stored = await _outcome(before) and stored
         try:
             await (incoming.ack() if stored else incoming.nack())
-        except Exception as error:  # whatever the client library raises
+        except Exception as error:  # noqa: BLE001 - whatever the client library raises
             self._log.warning("An event could not be settled, it may come again", error=str(error))
+        if not stored:
+            self._went_back()
         return stored
+
+    def _went_back(self) -> None:
+        if self._source.delivery != "at-least-once":
+            self._log.error("An event was lost, because its service cannot give it again")
+        elif self._source.ordered and self._reader is not None:
+            self._reader.cancel()  # what was read behind it must come again after it
 
     async def _publish(self, incoming: Incoming) -> bool:
         """Bring an event to the bus; false when it must go back."""
@@ -159,8 +169,9 @@ class PullService:
                 if self._gives_back(tries):
                     await self._pause()
                     return False
-            except Exception:
+            except Exception:  # noqa: BLE001 - one event's bug must not stop the others
                 self._log.error("An event could not be processed", exc_info=True)
+                self._dispatcher.failed()
                 await self._pause()
                 return False
             else:
@@ -182,20 +193,10 @@ class PullService:
         return await self._unless_stopping(self._ctx.clock.sleep(pause))
 
     async def _unless_stopping(self, wait: Awaitable[object]) -> bool:
-        """Wait; false when the service is stopping meanwhile."""
-        waiting = asyncio.ensure_future(wait)
-        stopping = asyncio.create_task(self._stopping.wait())
-        try:
-            await _first(waiting, stopping)
-            return waiting.done() and not self._stopping.is_set()
-        finally:
-            waiting.cancel()
-            stopping.cancel()
+        return await unless(self._stopping, wait)
 
     def _in_trouble(self, error: BaseException) -> None:
-        text = (
-            f"{type(error).__name__}: {error}" if not isinstance(error, SourceError) else str(error)
-        )
+        text = str(error) if isinstance(error, TiphysError) else f"{type(error).__name__}: {error}"
         if self.status.error is None:
             self._log.warning("The event source failed and is tried again", error=text)
         self.status.error = text
@@ -207,11 +208,15 @@ class PullService:
         self.status.ready = True
 
 
-async def _first(*tasks: asyncio.Future[Any]) -> None:
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-
-
 async def _outcome(task: asyncio.Task[bool]) -> bool:
     """Whether the event before was acknowledged; a task that broke did not."""
     await asyncio.wait([task])
     return not task.cancelled() and task.exception() is None and task.result()
+
+
+def _error_of(reader: asyncio.Task[None]) -> BaseException | None:
+    if not reader.done():
+        return None
+    if reader.cancelled():
+        return SourceError("an event could not be stored, so reading starts again before it")
+    return reader.exception()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance._typed import difference
+from tests.conformance.judges._typed import difference
 from tiphys.languages import LanguageError, expr
 from tiphys.languages.expr import source_filter
 

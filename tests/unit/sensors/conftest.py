@@ -15,7 +15,7 @@ from pydantic import Field
 
 from tiphys.errors import SecretError, TriggerError
 from tiphys.events import CloudEvent, timestamp
-from tiphys.languages._workers import WorkerPool
+from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.common import TLS, ConfigMapRef, Parameter, SecretRef, TriggerConfig
 from tiphys.manifests.sensor import SensorSpec
 from tiphys.observe.metrics import Metrics

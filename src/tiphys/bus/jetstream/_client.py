@@ -50,7 +50,7 @@ class Client(nats.aio.client.Client):
     async def close_inbox(self, subject: str) -> None:
         """Handle what is on its way, then no more."""
         if (subscription := self._inbox_subscriptions.pop(subject, None)) is not None:
-            await subscription.drain()
+            await subscription.drain()  # type: ignore[no-untyped-call]
 
     async def forget_inboxes(self) -> None:
         """Stop the tasks of all inboxes; nats-py leaves them when its ``close`` fails half-way."""
@@ -115,6 +115,7 @@ async def connect(
                 user=(credentials and credentials.username) or None,
                 password=(credentials and credentials.password) or None,
                 token=(credentials and credentials.token) or None,
+                skip_subject_validation=True,  # names makes them, or the server refuses
                 pending_size=0,  # publish never waits, and refuses when there is no link
             )
             # From here on a broken link is told through on_disconnect, which nats-py does for

@@ -175,6 +175,7 @@ class JetStreamBus(Bus):
         while True:
             await self._doubtful.wait()
             reported = False
+            trouble: Exception
             for pause in capped_backoff(0.2, 5.0):
                 self._doubtful.clear()
                 await self._link.until_up()
@@ -182,12 +183,13 @@ class JetStreamBus(Bus):
                     await self._ensure_stream()
                     break
                 except (BusError, ManifestError) as error:
-                    if not reported:
-                        log.error("The stream of events cannot be used", error=str(error))
-                    reported = True
-                    if isinstance(error, NobodyThere):
-                        with suppress(BusError):
-                            await self.out_of_service()
+                    trouble = error
+                if not reported:
+                    log.error("The stream of events cannot be used", error=str(trouble))
+                reported = True
+                if isinstance(trouble, NobodyThere):
+                    with suppress(BusError):
+                        await self.out_of_service()
                 await asyncio.sleep(pause)
             if reported:
                 log.info("The stream of events can be used again")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 
 import nats.errors
@@ -148,7 +148,7 @@ class Link:
         there is no link, or nobody answers, within *timeout* seconds.
         """
         deadline = asyncio.get_running_loop().time() + timeout
-        pauses = capped_backoff(0.05, 1.0)
+        pauses: Iterator[float] | None = None
         while True:
             answer = await self._ask(subject, body, headers, deadline, timeout)
             if answer is None:
@@ -156,6 +156,7 @@ class Link:
             if answer.data or not answer.headers or answer.headers.get("Status") != "503":
                 return answer
             # A server that has just started, or a cluster between two leaders, does not listen yet.
+            pauses = pauses or capped_backoff(0.05, 1.0)
             pause = next(pauses)
             if asyncio.get_running_loop().time() + pause >= deadline:
                 raise NobodyThere(f"nothing on the event bus listens to {subject}")
@@ -231,8 +232,6 @@ class Link:
         try:
             await client.publish(subject, body, reply, dict(headers) if headers else None)
         except (nats.errors.Error, OSError) as error:
-            if isinstance(error, nats.errors.BadSubjectError):
-                raise BusError(f"{subject!r} is no subject") from error
             self._lose(error)
             raise _LinkLost from error
 
@@ -272,7 +271,7 @@ class Link:
                 endpoint = await self._endpoint()
                 inboxes = {inbox.subject: inbox.receive for inbox in self._inboxes.values()}
                 client = await connect(endpoint, self._name, inboxes, self._broken)
-            except (OSError, nats.errors.Error, SecretError, ValueError) as error:
+            except (OSError, nats.errors.Error, BusError, SecretError, ValueError) as error:
                 self._reason = str(error) or type(error).__name__
             else:
                 for inbox in list(self._inboxes.values()):

@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import orjson
 import structlog
@@ -19,6 +18,7 @@ from tiphys.bus.jetstream import durables
 from tiphys.bus.jetstream.connection import Link
 from tiphys.bus.jetstream.durables import Durable
 from tiphys.bus.jetstream.pull import Pull
+from tiphys.bus.jetstream.wire import parse_place
 from tiphys.errors import BusError
 
 log = structlog.get_logger("argo-events.eventbus")
@@ -37,14 +37,11 @@ class JetStreamDelivery(Delivery):
         self._subscription = subscription
         self.reply = message.reply
         self.body = message.data
-        tokens = message.reply.split(".")
-        # $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<attempt>.<sequence>.<>.<time>.<pending>
-        first = 4 if len(tokens) == 9 else 6
-        self.attempt = int(tokens[first])
-        self.sequence = int(tokens[first + 1])
-        nanoseconds = int(tokens[first + 3])
-        self.published = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
-        self.identity = (self.sequence, nanoseconds)
+        place = parse_place(message.reply)
+        self.attempt = place.attempt
+        self.sequence = place.sequence
+        self.published = place.stored
+        self.identity = (place.sequence, place.time)
         self.arrived = time.monotonic()
         self.settled = False
 

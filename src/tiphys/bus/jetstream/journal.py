@@ -11,14 +11,14 @@ from typing import Any
 from tiphys.bus._base import Journal, Limits, Record
 from tiphys.bus.jetstream import names, stream
 from tiphys.bus.jetstream.api import (
+    MESSAGE_DELETE_FAILED,
     MESSAGE_NOT_FOUND,
-    NO_SUCH_MESSAGE,
     JetStreamApi,
     Refusal,
 )
-from tiphys.bus.jetstream.headers import parse_headers
 from tiphys.bus.jetstream.publisher import publish
 from tiphys.bus.jetstream.reader import StreamMessage, StreamReader
+from tiphys.bus.jetstream.wire import parse_headers
 from tiphys.events import parse_time
 
 _WRITE_TIMEOUT = 10.0
@@ -140,7 +140,8 @@ class JetStreamJournal(Journal):
                 f"STREAM.MSG.DELETE.{self._stream}", {"seq": sequence, "no_erase": True}
             )
         except Refusal as refusal:
-            if refusal.code not in (MESSAGE_NOT_FOUND, NO_SUCH_MESSAGE):
+            # The server has one code for "no such message" and for faults of its disk.
+            if refusal.code != MESSAGE_DELETE_FAILED or await self.get(sequence) is not None:
                 raise
 
     def _reader(self, subject: str, start: dict[str, Any]) -> StreamReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from tiphys.aio import capped_backoff
 from tiphys.bus.jetstream.api import Refusal, parse
@@ -34,7 +35,8 @@ async def publish(
         headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
-    for pause in capped_backoff(0.05, 1.0):
+    pauses: Iterator[float] | None = None
+    while True:
         try:
             reply = await link.request(
                 subject, body, headers or None, timeout=deadline - loop.time()
@@ -46,7 +48,8 @@ async def publish(
         except Refusal as refusal:
             if expected is not None and refusal.status == 400:
                 raise
+            pauses = pauses or capped_backoff(0.05, 1.0)
+            pause = next(pauses)
             if refusal.status != 503 or loop.time() + pause >= deadline:
                 raise PublishError(str(refusal)) from refusal
         await asyncio.sleep(pause)
-    raise AssertionError("the pauses never end")

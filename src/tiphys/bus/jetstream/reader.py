@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from tiphys.aio import capped_backoff
 from tiphys.bus.jetstream.api import API_TIMEOUT, JetStreamApi
 from tiphys.bus.jetstream.pull import Pull
+from tiphys.bus.jetstream.wire import parse_place
 from tiphys.errors import BusError
 
 _BATCH = 256
@@ -61,7 +62,7 @@ class StreamReader:
         self._epoch = 0  # of the link for which the consumer was created
         self._position: int | None = None
 
-    async def stored(self) -> AsyncIterator[StreamMessage]:
+    async def stored(self) -> AsyncGenerator[StreamMessage, None]:
         """What is there.  Raises :exc:`BusError`."""
         await self._pull.open()
         failures = 0
@@ -86,7 +87,7 @@ class StreamReader:
         finally:
             await self._close()
 
-    async def coming(self) -> AsyncIterator[StreamMessage]:
+    async def coming(self) -> AsyncGenerator[StreamMessage, None]:
         """What is there and what will come, until cancelled."""
         await self._pull.open()
         pauses = capped_backoff(0.1, 5.0)
@@ -139,16 +140,13 @@ class StreamReader:
         return pending
 
     async def _receive(self, message: Msg) -> None:
-        tokens = message.reply.split(".")
-        first = 5 if len(tokens) == 9 else 7
-        sequence, pending = int(tokens[first]), int(tokens[first + 3])
-        stored = datetime.fromtimestamp(int(tokens[first + 2]) / 1e9, UTC)
-        if self._position is None or sequence > self._position:
-            self._position = sequence
+        place = parse_place(message.reply)
+        if self._position is None or place.sequence > self._position:
+            self._position = place.sequence
             record = StreamMessage(
-                sequence, stored, message.subject, message.headers or {}, message.data
+                place.sequence, place.stored, message.subject, message.headers or {}, message.data
             )
-            self._buffer.append((record, pending))
+            self._buffer.append((record, place.pending))
 
     async def _close(self) -> None:
         await self._pull.close()

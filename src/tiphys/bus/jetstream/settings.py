@@ -136,12 +136,12 @@ class StreamSettings:
         """
         if not 0 <= self.retention < len(_RETENTION):
             raise ManifestError(
-                f"retention {self.retention} is not one of 0 (limits), 1 (interest), 2 (work queue)",
+                f"retention {self.retention} is not 0 (limits), 1 (interest) or 2 (work queue)",
                 path="streamConfig",
             )
         if not 0 <= self.discard < len(_DISCARD):
             raise ManifestError(
-                f"discard {self.discard} is not one of 0 (old), 1 (new)", path="streamConfig"
+                f"discard {self.discard} is not 0 (old) or 1 (new)", path="streamConfig"
             )
         return {
             "name": name,

@@ -17,9 +17,9 @@ from tiphys.bus.jetstream.api import (
     JetStreamApi,
     Refusal,
 )
-from tiphys.bus.jetstream.headers import parse_headers
 from tiphys.bus.jetstream.publisher import MESSAGE_ID, publish
 from tiphys.bus.jetstream.reader import StreamReader
+from tiphys.bus.jetstream.wire import parse_headers
 from tiphys.errors import BusError, Conflict
 
 _OPERATION = "KV-Operation"  # "DEL" or "PURGE" on what stands for a deleted key

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from tiphys.bus.jetstream.api import (
+    INVALID_STREAM,
+    REPLICAS_NOT_SUPPORTED,
     STREAM_NAME_IN_USE,
     STREAM_NOT_FOUND,
     JetStreamApi,
     Refusal,
 )
 from tiphys.errors import ManifestError
+
+_OUR_FAULT = (INVALID_STREAM, REPLICAS_NOT_SUPPORTED)  # which the server calls its own, 500
 
 
 async def ensure(api: JetStreamApi, config: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +32,7 @@ async def ensure(api: JetStreamApi, config: dict[str, Any]) -> dict[str, Any]:
         except Refusal as refusal:
             if refusal.code == STREAM_NAME_IN_USE:  # somebody else was faster
                 found = await api.call(f"STREAM.INFO.{name}")
-            elif 400 <= refusal.status < 500:
+            elif refusal.status == 400 or refusal.code in _OUR_FAULT:
                 raise ManifestError(
                     f"the event bus does not accept the settings of its stream {name!r}: "
                     f"{refusal.description}",

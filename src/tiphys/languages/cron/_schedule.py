@@ -77,7 +77,11 @@ class CronSchedule(Schedule):
     zone: datetime.tzinfo | None = None
 
     def next(self, after: datetime.datetime) -> datetime.datetime | None:
-        """Find the first match after *after*; clock times that a change of offset skips do not come."""
+        """
+        Find the first match after *after*.
+
+        Clock times that a change of offset skips do not come, those that it repeats come twice.
+        """
         if self.fields.is_void():
             return None
         cursor = Cursor(self.zone or after.tzinfo, _whole_seconds(after) + 1)

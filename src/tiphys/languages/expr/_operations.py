@@ -24,7 +24,7 @@ from tiphys.languages.expr._faults import Fault
 from tiphys.languages.expr._frame import Frame
 from tiphys.languages.expr._loops import Evaluate, truth
 from tiphys.languages.expr._nodes import BinaryNode, LiteralNode
-from tiphys.languages.expr._types import Kind, Type
+from tiphys.languages.expr._types import STRING, Kind, Type
 from tiphys.languages.expr._values import Ints, is_nil, to_int, type_of
 from tiphys.languages.regexp import compile as compile_pattern
 
@@ -79,8 +79,8 @@ def operation(node: BinaryNode, left: Evaluate, right: Evaluate, place: str) -> 
         return _coalesce(left, right)
     if operator in ("==", "!="):
         return _equality(node, left, right, place)
-    if operator == "matches" and isinstance(node.right, LiteralNode) and node.right.type:
-        return _matches_constant(left, node.right.value, place)
+    if operator == "matches" and isinstance(node.right, LiteralNode) and node.right.type == STRING:
+        return _matches_constant(left, str(node.right.value), place)
     return _operation(_OPERATIONS[operator], left, right, place)
 
 
@@ -149,7 +149,7 @@ def _strictly_equal(wanted: type) -> Operate:
     return operate
 
 
-def _matches_constant(left: Evaluate, pattern: Any, place: str) -> Evaluate:
+def _matches_constant(left: Evaluate, pattern: str, place: str) -> Evaluate:
     search = compile_pattern(pattern).search
 
     def run(frame: Frame) -> bool:

@@ -44,6 +44,7 @@ __all__ = [
     "Strings",
     "Texts",
     "Uint8",
+    "check_json",
     "fetch",
     "is_integer",
     "is_nil",
@@ -154,6 +155,15 @@ def to_float(value: Any) -> float:
     if type(value) in _NUMBERS:
         return float(value)
     raise Fault(f"invalid operation: float({type_of(value)})")
+
+
+def check_json(value: Any) -> None:
+    """Raise Fault if a value holds what JSON cannot: functions, and maps with keys of any type."""
+    if isinstance(value, AnyMap | GoFunction):
+        raise Fault(f"json: unsupported type: {type_of(value)}")
+    if isinstance(value, list | dict):
+        for member in value.values() if isinstance(value, dict) else value:
+            check_json(member)
 
 
 def items_of(value: Any) -> list[Any]:

@@ -26,6 +26,7 @@ MAX_PATH = 16_384
 
 _PLAIN = re.compile(r"(?:[^.|*?\\#@!\[{]|\\.)+(?:\.(?:[^.|*?\\#@!\[{]|\\.)+)*", re.DOTALL)
 _NO_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_UNDECODED: Final = object()
 _UNREADABLE: Final = object()
 _ABSENT: Final = object()
 
@@ -47,7 +48,7 @@ class Document:
 
     def __init__(self, text: bytes | str) -> None:
         self.text = _as_text(text)
-        self._tree: Any = None
+        self._tree: Any = _UNDECODED
 
     @property
     def valid(self) -> bool:
@@ -58,11 +59,11 @@ class Document:
         """
         The value under the keys and indexes of *location*, negative indexes from the end.
 
-        Of equal keys the first counts. Does not exist in text that is not valid JSON.
+        Of equal keys the first counts. Does not exist in text that is not valid JSON in UTF-8.
         """
         node = self.tree
         if node is _UNREADABLE:
-            return _located(self.text, location) if self.valid else MISSING
+            return _located(self.text, location) if _is_strict(self.text) else MISSING
         for step in location:
             if type(node) is dict and isinstance(step, str):
                 node = node.get(step, _ABSENT)
@@ -80,7 +81,7 @@ class Document:
         No dict and no list where only a search of the text can tell what Argo Events finds: for
         broken JSON, and where an object has two equal keys.
         """
-        if self._tree is None:
+        if self._tree is _UNDECODED:
             self._tree = _decoded(self.text)
         return self._tree
 
@@ -91,10 +92,18 @@ def _as_text(text: bytes | str) -> str:
     return text if text.isascii() else _NO_CHARACTER.sub("\ufffd", text)
 
 
+def _is_strict(text: str) -> bool:
+    """Whether *text* is JSON in UTF-8 without NaN, and without halves of surrogate pairs."""
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _decoded(text: str) -> Any:
     try:
-        orjson.loads(text)  # stricter than the decoder below: no NaN, no half of a surrogate pair
-        return _decode(trim(text), 0)[0]
+        return _decode(trim(text))[0] if _is_strict(text) else _UNREADABLE
     except (ValueError, RecursionError):
         return _UNREADABLE
 
@@ -103,13 +112,15 @@ def _located(text: str, location: Sequence[str | int]) -> Result:
     """The value at *location* of a valid JSON text."""
     value = _parse.parse(text)
     for step in location:
-        members = list(_parse.members(value))
+        found = None
         if isinstance(step, str) and value.is_object:
-            value = next((member for _, key, member in members if key == step), MISSING)
-        elif isinstance(step, int) and value.is_array and -len(members) <= step < len(members):
-            value = members[step][2]
-        else:
+            found = next((item for _, key, item in _parse.members(value) if key == step), None)
+        elif isinstance(step, int) and value.is_array:
+            items = [item for _, _, item in _parse.members(value)]
+            found = items[step] if -len(items) <= step < len(items) else None
+        if found is None:
             return MISSING
+        value = found
     return value
 
 

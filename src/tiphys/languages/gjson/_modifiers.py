@@ -14,7 +14,10 @@ from tiphys.languages.gjson._scan import squash, trim
 from tiphys.languages.gjson._strings import quote
 from tiphys.languages.gjson._valid import is_valid
 
-__all__ = ["Use", "modified", "read_modifier"]
+__all__ = ["KEEPING", "Use", "modified", "read_modifier"]
+
+KEEPING = frozenset({"flatten", "fromstr", "join", "reverse", "this", "valid", "values"})
+"""The modifiers that give back the text itself where they have nothing to do."""
 
 # White space of Unicode, without the separators U+001C to U+001F that Python adds.
 _WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(

@@ -10,7 +10,7 @@ from tiphys.languages.gjson._components import (
     object_component,
     split_pipe,
 )
-from tiphys.languages.gjson._modifiers import modified, read_modifier
+from tiphys.languages.gjson._modifiers import KEEPING, modified, read_modifier
 from tiphys.languages.gjson._multipath import Multipath, read_multipath
 from tiphys.languages.gjson._parse import members, parse, result_at
 from tiphys.languages.gjson._result import MISSING, Kind, Result
@@ -62,23 +62,9 @@ def search_in(value: Result, path: str, budget: Budget) -> Result:
 
 def _search_made(text: str, path: str, budget: Budget) -> Result | None:
     """The value that a modifier or a constant makes; None when *path* begins with neither."""
-    made = _modified(text, path, budget) if path[0] == "@" else _constant(path)
-    if made is None:
-        return None
-    value, rest = made
-    if rest[:1] in (".", "|"):
-        found = search(value, rest[1:], budget)
-        if found is not MISSING:
-            found.index, found.indexes = 0, None
-    else:
-        found = parse(value)
-    if value is not text and found is not MISSING:
-        found.origin = -1
-    return found
-
-
-def _modified(text: str, path: str, budget: Budget) -> tuple[str, str] | None:
-    """*text* after the modifier that *path* begins with, and the path that follows."""
+    if path[0] == "!":
+        constant = _constant(path)
+        return constant and _search_rest(*constant, budget, kept=False)
     use = read_modifier(path)
     if use is None:
         return None
@@ -86,9 +72,23 @@ def _modified(text: str, path: str, budget: Budget) -> tuple[str, str] | None:
         made = _dig(text, use.argument, budget)
     else:
         made = modified(use.name, text, use.argument, budget)
-    if made is not text:
+    kept = made is text and use.name in KEEPING
+    if not kept:
         budget.write(len(made))
-    return made, use.rest
+    return _search_rest(made, use.rest, budget, kept=kept)
+
+
+def _search_rest(text: str, rest: str, budget: Budget, *, kept: bool) -> Result:
+    """Go on in *text*, which is the searched text itself if it was *kept*."""
+    if rest[:1] in (".", "|"):
+        found = search(text, rest[1:], budget)
+        if found is not MISSING:
+            found.index, found.indexes = 0, None
+    else:
+        found = parse(text)
+    if not kept and found is not MISSING:
+        found.origin = -1
+    return found
 
 
 def _dig(text: str, path: str, budget: Budget) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tiphys.languages import regexp
-from tiphys.languages._errors import CompileError, EvaluationError
+from tiphys.languages._errors import CompileError, EvaluationError, LimitExceeded
 from tiphys.languages.govaluate._arithmetic import (
     divide,
     power,
@@ -22,6 +22,7 @@ __all__ = ["BINARY", "PREFIX", "Binary", "Prefix", "unfit"]
 Binary = Callable[[Any, Any], Any]
 Prefix = Callable[[Any], Any]
 
+_LONGEST = 16 << 20  # characters of a text that + joins
 _SHOWN = 200  # characters of a value in an error
 _WORD_MASK = (1 << 64) - 1
 
@@ -63,7 +64,10 @@ def _add(left: Any, right: Any) -> Any:
     if isinstance(left, float) and isinstance(right, float):
         return left + right
     if isinstance(left, str) or isinstance(right, str):
-        return text_of(left) + text_of(right)
+        text = text_of(left) + text_of(right)
+        if len(text) > _LONGEST:
+            raise LimitExceeded(f"a text grows longer than {_LONGEST} characters")
+        return text
     raise unfit(left, "+", "modifier", "number")
 
 

@@ -47,7 +47,7 @@ def _compile(pattern: str, form: str) -> regexp.Regexp | None:
 
 
 def _to_re2(pattern: str) -> str:
-    """*pattern* with dots that match no line ends, and anchors that are ordinary characters."""
+    """*pattern* with dots that match no line ends."""
     parts = []
     characters = iter(pattern)
     in_class = False
@@ -58,7 +58,5 @@ def _to_re2(pattern: str) -> str:
             in_class = character == "["
         elif character == "." and not in_class:
             character = r"[^\n\r]"
-        elif character in "^$" and not in_class:
-            character = "\\" + character
         parts.append(character)
     return "".join(parts)

@@ -48,8 +48,8 @@ class Path:
         """
         The value that matches, or the array of the values where several match.
 
-        Does not exist where nothing matches, and for text that is no valid JSON. Raises
-        LimitExceeded when it takes too much, EvaluationError for numbers beyond a float64.
+        Does not exist where nothing matches, and in text that is not valid JSON in UTF-8, to
+        which numbers beyond a float64 do not belong. Raises LimitExceeded when it takes too much.
         """
         if not isinstance(document, gjson.Document):
             document = gjson.Document(document)
@@ -68,7 +68,7 @@ class Path:
             value = _decode(document.text)
         except ValueError:
             return MISSING
-        nodes = list(self._query.finditer(Steps().counted(value)))
+        nodes = list(self._query.finditer(Steps(self.text).counted(value)))
         if not nodes:
             return MISSING
         if len(nodes) == 1:
@@ -80,12 +80,7 @@ def _array(values: list[Any]) -> gjson.Result:
     budget = Budget()
     parts = []
     for value in values:
-        try:
-            parts.append(
-                json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            )
-        except ValueError as error:
-            raise EvaluationError(f"a match has no JSON form: {error}") from error
+        parts.append(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
         budget.write(len(parts[-1]))
     return gjson.Result(gjson.Kind.JSON, f"[{','.join(parts)}]")
 

@@ -9,19 +9,22 @@ from tiphys.languages._errors import LimitExceeded
 
 __all__ = ["MAX_STEPS", "Steps"]
 
-MAX_STEPS = 500_000
+MAX_STEPS = 100_000
 """Members and elements that one evaluation may look at, filters inside filters included."""
+
+_USUAL_PATH = 100  # characters; what a longer path does with each member counts as more steps
 
 
 class Steps:
-    """The steps of one evaluation, counted by the values that counted() returns."""
+    """The steps of one evaluation of *path*, counted by the values that counted() returns."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
         self.taken = 0
+        self.weight = 1 + len(path) // _USUAL_PATH
 
     def spend(self, steps: int) -> None:
         """Count *steps*; raises LimitExceeded beyond MAX_STEPS."""
-        self.taken += steps
+        self.taken += steps * self.weight
         if self.taken > MAX_STEPS:
             raise LimitExceeded(f"JSONPath takes more than {MAX_STEPS} steps")
 

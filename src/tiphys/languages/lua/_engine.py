@@ -22,7 +22,7 @@ local host, sources = ...
 local rt = { host = host, base = {}, concat = table.concat, libraries = {
   string = {}, table = {}, math = {}, os = {}, coroutine = {} } }
 for index = 1, #sources do
-  assert(load(sources[index][2], "=" .. sources[index][1], "t"))(rt)
+  assert(load(sources[index][2], "=[runtime] " .. sources[index][1], "t"))(rt)
 end
 math.randomseed(os.time())
 local globals, loaded = _G, package.loaded

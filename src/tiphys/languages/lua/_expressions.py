@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from tiphys.languages.lua._code import Code, Piece, Slot, commas
+from tiphys.languages.lua._code import Code, Piece, commas
 from tiphys.languages.lua._numbers import parse_number
 from tiphys.languages.lua._scopes import Block, Function
-from tiphys.languages.lua._tokens import END, SyntaxFault, Token, fault, tokenize
+from tiphys.languages.lua._tokens import SyntaxFault, Token, fault, misplaced, tokenize
 
 __all__ = ["ExpressionTranslator"]
 
@@ -169,9 +169,10 @@ class ExpressionTranslator:
         token = self._next()
         function = self._block.function
         if not function.varargs:
-            raise fault("cannot use '...' outside a vararg function", self._script, token)
-        if function.is_script:
-            return Code([(token.line, f"{self._helper('nothing')}()")], "call")
+            message = "cannot use '...' outside a vararg function"
+            raise misplaced(message, self._script, token)
+        if function.is_script:  # whose first argument is the table of our functions
+            return Code([(token.line, f"{self._helper('rest')}(...)")], "call")
         function.uses_varargs = True
         return Code([(token.line, "...")], "vararg")
 
@@ -245,12 +246,19 @@ class ExpressionTranslator:
                 positional.append(value)
             else:
                 keyed.append((key, value.single()))
-            if self._accept(",") is None and self._accept(";") is None:
+            if not self._separators():
                 break
         closing = self._expect("}")
         last = len(positional) - (1 if last_is_positional else 0)
         positional = [code.single() for code in positional[:last]] + positional[last:]
         return self._table_code(positional, keyed, opening.line, closing.line)
+
+    def _separators(self) -> bool:
+        """Whether a field has been ended; the original takes any number of commas for that."""
+        count = 0
+        while self._accept(",") or self._accept(";"):
+            count += 1
+        return count > 0
 
     def _field_key(self) -> Code | None:
         token = self._token

@@ -76,6 +76,8 @@ def sprintf(template: str, arguments: list[Argument]) -> str:
         else:
             size = min(int(width or 0), _WIDEST)
             places = None if precision is None else min(int(precision or 0), _WIDEST)
+            if verb == "v":  # a plus and a sharp mean something else here
+                flags = flags.replace("+", "").replace("#", "")
             parts.append(_converted(_Conversion(flags, size, places, verb), arguments[used]))
             used += 1
     parts.append(template[position:])
@@ -94,13 +96,17 @@ def _converted(conversion: _Conversion, argument: Argument) -> str:
         if verb not in "di":
             return _string(conversion, value)
         if parse_number(value) is not None:
-            return _string(dataclasses.replace(conversion, verb="s"), value)
-        return _number(dataclasses.replace(conversion, verb="d"), 0.0)
+            return _string(_as(conversion, "s"), value)
+        return _number(_as(conversion, "d"), 0.0)
     if mark == "b" and verb in "tv":
         return conversion.pad("true" if value else "false")
     if verb in "svqxX":
         return _string(conversion, _plain(mark, value))
-    return f"%!{verb}({_type(mark)}={_plain(mark, value)})"
+    return f"%!{verb}({_type(mark)}={_string(_as(conversion, 's'), _plain(mark, value))})"
+
+
+def _as(conversion: _Conversion, verb: str) -> _Conversion:
+    return dataclasses.replace(conversion, verb=verb)
 
 
 def _plain(mark: str, value: Any) -> str:
@@ -116,9 +122,11 @@ def _type(mark: str) -> str:
 
 
 def _number_text(value: float) -> str:
-    if math.isfinite(value) and value.is_integer() and -(2.0**63) <= value < 2.0**63:
-        return str(int(value))
-    return format_g(value)
+    return str(int(value)) if _is_int64(value) else format_g(value)
+
+
+def _is_int64(value: float) -> bool:
+    return -(2.0**63) <= value < 2.0**63 and value.is_integer()
 
 
 def _number(conversion: _Conversion, value: float) -> str:
@@ -127,18 +135,16 @@ def _number(conversion: _Conversion, value: float) -> str:
         return _string(conversion, _number_text(value))
     if verb in "eEfFgG":
         return _float(conversion, value)
-    if verb in "bcdioxXU" or (math.isfinite(value) and value.is_integer() and abs(value) < 2**63):
+    if verb in "bcdioxXU" or _is_int64(value):
         return _integer(conversion, _int64(value))
     if verb == "v":
-        return _float(dataclasses.replace(conversion, verb="g"), value)
-    return f"%!{verb}(float64={format_g(value)})"
+        return _float(_as(conversion, "g"), value)
+    return f"%!{verb}(float64={_float(_as(conversion, 'g'), value)})"
 
 
 def _int64(value: float) -> int:
     """Convert as Go does on common processors: what does not fit is the smallest integer."""
-    if not math.isfinite(value) or not -(2.0**63) <= value < 2.0**63:
-        return -(1 << 63)
-    return int(value)
+    return int(value) if -(2.0**63) <= value < 2.0**63 else -(1 << 63)
 
 
 def _integer(conversion: _Conversion, value: int) -> str:
@@ -156,12 +162,12 @@ def _integer(conversion: _Conversion, value: int) -> str:
         case "U":
             return conversion.pad(f"U+{value & 0xFFFFFFFFFFFFFFFF:04X}")
         case verb:
-            return f"%!{verb}(int64={value})"
+            return f"%!{verb}(int64={_integer(_as(conversion, 'v'), value)})"
     if conversion.precision is not None:
         if conversion.precision == 0 and value == 0:
             return conversion.pad("")
         digits = digits.rjust(conversion.precision, "0")
-    if "#" in conversion.flags:
+    if "#" in conversion.flags and not (conversion.verb == "o" and digits.startswith("0")):
         digits = {"x": "0x", "X": "0X", "o": "0", "b": "0b"}.get(conversion.verb, "") + digits
     text = conversion.signed(digits, value < 0)
     return conversion.pad(text, zeros=True)
@@ -204,10 +210,11 @@ def _string(conversion: _Conversion, text: str) -> str:
         digits = data.hex(" ") if " " in conversion.flags else data.hex()
         return conversion.pad(digits.upper() if verb == "X" else digits)
     if verb not in "svq":
-        return f"%!{verb}(string={text})"
+        return f"%!{verb}(string={_string(_as(conversion, 's'), text)})"
     decoded = text.encode("latin-1").decode("utf-8", "surrogateescape")
     if precision is not None:
         decoded = decoded[:precision]
     if verb == "q":
-        decoded = quote(decoded)
+        plain = "#" in conversion.flags and decoded.isprintable() and "`" not in decoded
+        decoded = f"`{decoded}`" if plain else quote(decoded)
     return conversion.pad(decoded.encode("utf-8", "surrogateescape").decode("latin-1"))

@@ -22,6 +22,8 @@ from tiphys.languages.numbers import format_g, format_json
 
 __all__ = ["functions"]
 
+_SIMPLE_CASE = {"İ": "i"}  # where Go has one letter and Python two
+
 
 def functions() -> dict[str, Callable[..., Any]]:
     """The functions by the names that the Lua side uses."""
@@ -80,15 +82,15 @@ def _change_case(text: bytes, change: Callable[[str], str]) -> bytes:
             changed.append("�")
             continue
         other = change(character)
-        changed.append(other if len(other) == 1 else character)
+        changed.append(other if len(other) == 1 else _SIMPLE_CASE.get(character, character))
     return "".join(changed).encode("utf-8")
 
 
 def _format(template: bytes, marks: bytes, *values: Any) -> bytes:
     arguments = []
     for mark, value in zip(_text(marks), values, strict=True):
-        if mark == "n":
-            value = float(value)
+        if mark in "nz":
+            mark, value = "n", -0.0 if mark == "z" else float(value)
         elif isinstance(value, bytes):
             value = _text(value)
         arguments.append((mark, value))

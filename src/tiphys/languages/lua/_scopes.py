@@ -55,6 +55,7 @@ class Block:
         self.parent = parent
         self._outer_locals = parent._active if parent else 0
         self._locals = 0
+        self._names: set[str] = set()
         self._is_loop = is_loop
         self._labels: dict[str, _Label] = {}
         self._waiting: list[_Jump] = []
@@ -70,9 +71,14 @@ class Block:
     def _active(self) -> int:
         return self._outer_locals + self._locals
 
-    def declare(self, count: int) -> None:
-        """Count new local variables."""
-        self._locals += count
+    def declare(self, *names: str, hidden: int = 0) -> None:
+        """Count new local variables; *hidden* are those of a loop that have no name."""
+        self._locals += len(names) + hidden
+        self._names.update(names)
+
+    def is_local(self, name: str) -> bool:
+        """Whether *name* is a local variable of the function that this block belongs to."""
+        return name in self._names or (self.parent is not None and self.parent.is_local(name))
 
     def statement(self) -> None:
         """Note that something other than a label follows the labels so far."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tiphys.languages.lua._code import Code, Piece, Slot, commas, render
 from tiphys.languages.lua._expressions import ExpressionTranslator, _quoted
 from tiphys.languages.lua._scopes import Block, Function, Misjump
-from tiphys.languages.lua._tokens import END, fault
+from tiphys.languages.lua._tokens import END, Token, fault, misplaced
 
 __all__ = ["translate"]
 
+_LIBRARY = frozenset(
+    "assert error getmetatable ipairs load loadstring next pairs pcall rawget rawset select"
+    " setfenv setmetatable tonumber tostring type unpack xpcall"
+    " coroutine math os string table".split()
+)
 _BLOCK_ENDS = frozenset((END, "end", "else", "elseif", "until"))
 
 
@@ -92,10 +99,11 @@ class _StatementTranslator(ExpressionTranslator):
     def _word(self, kind: str) -> Piece:
         return self._expect(kind).line, f" {kind} "
 
-    def _nested(self, *ends: str, loop: bool = False, variables: int = 0) -> list[Piece]:
+    def _nested(self, *ends: str, loop: bool = False, variables: Sequence[Token] = ()) -> list[Piece]:
         """The statements of an inner block; *variables* are those of a ``for``."""
         self._block = Block(self._block, self._block.function, loop)
-        self._block.declare(variables)
+        if variables:
+            self._block.declare(*(name.text for name in variables), hidden=3)
         pieces = self._statements(*ends)
         self._close_block()
         return pieces
@@ -104,7 +112,7 @@ class _StatementTranslator(ExpressionTranslator):
         try:
             self._block.close(before_until)
         except Misjump as misjump:
-            raise fault(misjump.message, self._script, misjump.token) from None
+            raise misplaced(misjump.message, self._script, misjump.token) from None
         if self._block.parent is not None:
             self._block = self._block.parent
 
@@ -155,7 +163,7 @@ class _StatementTranslator(ExpressionTranslator):
             listed = ", ".join(self._name(name) for name in names)
             pieces = [(token.line, f"for {listed} in "), *commas(self._expressions())]
         pieces.append(self._word("do"))
-        pieces += self._nested("end", loop=True, variables=3 + len(names))
+        pieces += self._nested("end", loop=True, variables=names)
         return [*pieces, self._word("end")]
 
     def _bound(self, what: str) -> Code:
@@ -197,7 +205,7 @@ class _StatementTranslator(ExpressionTranslator):
         function = Function(varargs)
         outer, self._block = self._block, Block(None, function)
         has_arg = varargs and self._mentions_arg
-        self._block.declare(len(names) + has_arg)
+        self._block.declare(*names, *(["arg"] if has_arg else []))
         start = Slot()
         body = self._statements("end")
         self._close_block()
@@ -215,7 +223,7 @@ class _StatementTranslator(ExpressionTranslator):
         token = self._next()
         if self._accept("function"):
             name = self._expect("name")
-            self._block.declare(1)
+            self._block.declare(name.text)
             return [
                 (token.line, f"local function {self._name(name)}"),
                 *self._function_body(),
@@ -224,7 +232,7 @@ class _StatementTranslator(ExpressionTranslator):
         while self._accept(","):
             names.append(self._expect("name"))
         codes = self._expressions() if self._accept("=") else []
-        self._block.declare(len(names))
+        self._block.declare(*(name.text for name in names))
         if len(names) == 1 and len(codes) == 1 and codes[0].kind == "function":
             # the original lets such a function see itself, as ``local function`` does
             name_piece: Piece = (token.line, f"local function {self._name(names[0])}")
@@ -242,7 +250,7 @@ class _StatementTranslator(ExpressionTranslator):
         try:
             self._block.label(name, unique)
         except Misjump as misjump:
-            raise fault(misjump.message, self._script, misjump.token) from None
+            raise misplaced(misjump.message, self._script, misjump.token) from None
         return [(token.line, f"::{unique}::")]
 
     def _goto(self) -> list[Piece]:
@@ -252,7 +260,7 @@ class _StatementTranslator(ExpressionTranslator):
     def _break(self) -> list[Piece]:
         token = self._next()
         if not self._block.in_loop:
-            raise fault("no loop to break", self._script, token)
+            raise misplaced("no loop to break", self._script, token)
         return [(token.line, "break ")]
 
     def _return(self) -> list[Piece]:
@@ -262,6 +270,8 @@ class _StatementTranslator(ExpressionTranslator):
         codes = self._expressions()
         if len(codes) == 1 and codes[0].kind in ("helper", "index"):
             codes = [codes[0].enclosed()]  # a tail call of ours would lose the line of errors
+        elif len(codes) == 1 and codes[0].kind == "call" and _calls_library(codes[0]):
+            codes = [self._call("all", codes[0].line, codes[0].pieces)]
         return [(token.line, "return "), *commas(codes), (codes[-1].pieces[-1][0], " ")]
 
     def _assignment_or_call(self) -> list[Piece]:
@@ -277,9 +287,12 @@ class _StatementTranslator(ExpressionTranslator):
         values = self._expressions()
         if len(targets) == 1 and len(values) == 1:
             return self._store(targets[0], values[0])
-        if all(target.kind == "name" for target in targets):
+        if all(target.kind == "name" and not self._is_local(target) for target in targets):
             return [*commas(targets), (values[0].line, " = "), *commas(values)]
         return self._store_many(targets, values)
+
+    def _is_local(self, target: Code) -> bool:
+        return target.kind == "name" and self._block.is_local(_one_line(target))
 
     def _target(self, code: Code) -> Code:
         if code.kind not in ("name", "index"):
@@ -290,35 +303,58 @@ class _StatementTranslator(ExpressionTranslator):
         if target.target is None:
             return [*target.pieces, (value.line, " = "), *value.pieces]
         table, key = target.target
-        if key.kind == "string" and not self._keeps_order:
+        if key.kind == "string" and not (self._keeps_order or self._explains_errors):
             line = key.pieces[-1][0]
             place = [*table.pieces, (key.line, "["), *key.pieces, (line, "]")]
             return [*place, (value.line, " = "), *value.pieces]
         return self._call("store", table.line, commas((table.single(), key, value))).pieces
 
     def _store_many(self, targets: list[Code], values: list[Code]) -> list[Piece]:
-        """Everything is read before anything is written; the last target is written first."""
-        line, prefix = targets[0].line, self._prefix
-        end = values[-1].pieces[-1][0]
-        places: list[Code] = []
+        """
+        Assign to several targets as the original does.
+
+        What tables are indexed by is read first.  A local variable gets its value as soon as that
+        is known, so that ``a, b = b, a`` does not swap two of them; all else is written last,
+        from right to left.
+        """
+        prefix = self._prefix
+        pieces: list[Piece] = [(targets[0].line, "do ")]
         writes: list[str] = []
         for number, target in enumerate(targets):
             value = f"{prefix}_v{number}"
             if target.target is None:
-                writes.append(f"{render_one_line(target)} = {value}")
+                writes.append(f"{_one_line(target)} = {value}")
                 continue
-            places += target.target[0].single(), target.target[1]
+            table, key = target.target
             place = f"{prefix}_o{number}, {prefix}_k{number}"
+            pieces += [(table.line, f"local {place} = "), *commas((table.single(), key))]
+            pieces.append((key.line, "; "))
             writes.append(f"{self._helper('store')}({place}, {value})")
-        names = [f"{prefix}_o{n}, {prefix}_k{n}" for n, t in enumerate(targets) if t.target]
-        listed = ", ".join(f"{prefix}_v{number}" for number in range(len(targets)))
-        return [
-            *((line, f"do local {', '.join(names)} = "), *commas(places)),
-            *((values[0].line, f"; local {listed} = "), *commas(values)),
-            (end, f"; {'; '.join(reversed(writes))} end"),
-        ]
+        names = [f"{prefix}_v{number}" for number in range(len(targets))]
+        for number, value in enumerate(values):
+            last = number == len(values) - 1
+            if number >= len(targets):
+                pieces += [(value.line, f"local {prefix}_ = "), *value.pieces]
+            elif last and value.many:
+                pieces += [(value.line, f"local {', '.join(names[number:])} = "), *value.pieces]
+            elif self._is_local(targets[number]):
+                pieces += [(value.line, f"{_one_line(targets[number])} = "), *value.pieces]
+                writes[number] = ""
+            else:
+                pieces += [(value.line, f"local {names[number]} = "), *value.pieces]
+            pieces.append((value.pieces[-1][0], "; "))
+        missing = names[len(values) :] if not values[-1].many else []
+        ending = f"local {', '.join(missing)}; " if missing else ""
+        ending += "".join(f"{write}; " for write in reversed(writes) if write)
+        return [*pieces, (pieces[-1][0], f"{ending}end")]
 
 
-def render_one_line(code: Code) -> str:
+def _calls_library(code: Code) -> bool:
+    """Whether a call looks like one of a function of ours; it must not replace its caller."""
+    first = code.pieces[0][1]
+    return first in _LIBRARY or str(first).startswith(('"', "("))
+
+
+def _one_line(code: Code) -> str:
     """The text of a variable."""
-    return "".join(text.text if isinstance(text, Slot) else text for _, text in code.pieces)
+    return "".join(text for _, text in code.pieces if isinstance(text, str))

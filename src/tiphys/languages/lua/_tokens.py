@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["END", "SyntaxFault", "Token", "fault", "tokenize"]
+__all__ = ["END", "SyntaxFault", "Token", "fault", "misplaced", "tokenize"]
 
 END: Final = "end of script"
 
@@ -61,6 +61,7 @@ class SyntaxFault(Exception):
         self.line = line
         self.column = column
         self.expected = ""
+        self.compiling = False  # the words are in order, but what they say cannot be
 
     def __str__(self) -> str:
         """What is wrong, near which word, and what should stand there."""
@@ -69,6 +70,8 @@ class SyntaxFault(Exception):
 
     def in_original_words(self, name: str) -> str:
         """The text that a script sees when it loads a broken script named *name*."""
+        if self.compiling:
+            return f"compile error near line({self.line}) {name}: {self.message}"
         if self.near is None:
             return f"{name} at EOF:   {self.message}\n"
         return f"{name} line:{self.line}(column:{self.column}) near '{self.near}':   {self.message}\n"
@@ -79,6 +82,13 @@ def fault(message: str, script: str, token: Token) -> SyntaxFault:
     if token.kind == END:
         return SyntaxFault(message, token.start, None, token.line, 0)
     return _fault_at(message, script, token.start, token.end, token.text, token.line)
+
+
+def misplaced(message: str, script: str, token: Token) -> SyntaxFault:
+    """The error of a word that is grammatical but means nothing where it stands."""
+    error = fault(message, script, token)
+    error.compiling = True
+    return error
 
 
 def tokenize(script: str) -> list[Token]:
@@ -117,7 +127,7 @@ class _Scanner:
             start = self._position
             self._position += 2
             if script[self._position : self._position + 2] in ("[[", "[="):
-                self._long_string(start, "multiline comment")
+                self._long_string(start, "multiline comment", "invalid")
             elif rest := _LINE.match(script, self._position):
                 self._position = rest.end()
 
@@ -198,7 +208,7 @@ class _Scanner:
         self._position = position + 1
         return _ESCAPES.get(character, character)
 
-    def _long_string(self, start: int, what: str) -> str:
+    def _long_string(self, start: int, what: str, open_end: str = "unterminated") -> str:
         script = self._script
         opening = _LONG_OPENING.match(script, self._position)
         if opening is None:
@@ -207,7 +217,7 @@ class _Scanner:
         end = script.find(f"]{opening.group(1)}]", opening.end())
         if end < 0:
             self._pass(len(script))
-            raise self._fault(f"unterminated {what}", start, "")
+            raise self._fault(f"{open_end} {what}", start, "")
         text = _NEWLINE.sub("\n", script[opening.end() : end])
         self._pass(end + len(opening.group()))
         return text.removeprefix("\n")

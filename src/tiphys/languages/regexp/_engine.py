@@ -10,6 +10,7 @@ from typing import Any
 
 import re2
 
+from tiphys.languages._errors import LimitExceeded
 from tiphys.languages.regexp._syntax import broken, error_from_re2, to_re2
 from tiphys.languages.regexp._template import expand
 
@@ -17,6 +18,7 @@ __all__ = ["Match", "Regexp", "compile", "quote_meta"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_LONGEST = 64 << 20  # characters of all replacements in one text
 _MEMORY_BYTES = 8 << 20  # of one pattern with its automata
 
 
@@ -76,11 +78,15 @@ class Regexp:
         return [subject.match(spans) for spans in self._iterate(subject.encoded, limit)]
 
     def replace_all(self, text: str, template: str) -> str:
-        """Replace each match by *template*, in which ``$1`` and ``${name}`` stand for groups."""
+        """
+        Replace each match by *template*, in which ``$1`` and ``${name}`` stand for groups.
+
+        Raises LimitExceeded for more than 64 Mi characters of replacements.
+        """
         return self._replace(text, lambda match: expand(template, match.groups, self.names))
 
     def replace_all_literal(self, text: str, replacement: str) -> str:
-        """Replace each match by *replacement* as it is."""
+        """Replace each match by *replacement* as it is; raises LimitExceeded as replace_all."""
         return self._replace(text, lambda _match: replacement)
 
     def split(self, text: str, limit: int = -1) -> list[str]:
@@ -110,11 +116,14 @@ class Regexp:
     def _replace(self, text: str, replacement: Callable[[Match], str]) -> str:
         subject = _Subject(text)
         parts: list[str] = []
-        end = 0
+        end = length = 0
         for spans in self._iterate(subject.encoded, -1):
             match_start, match_end = spans[0]
             parts += subject.slice(end, match_start), replacement(subject.match(spans))
             end = match_end
+            length += len(parts[-1])
+            if length > _LONGEST:
+                raise LimitExceeded(f"replacements are longer than {_LONGEST} characters")
         if not parts:
             return text
         parts.append(subject.slice(end, len(subject.encoded)))

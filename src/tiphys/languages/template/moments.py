@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import time
 
 from tiphys.languages import durations, layouts, zones
@@ -22,6 +23,8 @@ _YEAR_ONE = -62_135_596_800  # the start of the year 1, the zero of Go's times
 _DAY = 86_400
 _MAX, _MIN = (1 << 63) - 1, -1 << 63
 _STARTED = time.monotonic_ns()
+_ZONE = re.compile("MST|Z07")  # the elements of layouts for which a text can say UTC
+_UTC = re.compile("UTC|Z")
 
 
 class Duration(int):
@@ -108,7 +111,7 @@ class Time:
         """Read *text*, in the zone of the process where it names none; raises EvaluationError."""
         moment = layouts.parse(layout, text, zone=None, local=None)
         shown = (moment.offset, moment.zone)
-        if shown == (0, "UTC"):
+        if shown == (0, "UTC") and _ZONE.search(layout) and _UTC.search(text):
             location = UTC
         elif shown == LOCAL.at(moment.unix):
             location = LOCAL

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 
+from tiphys.languages._unicode import SPACES
+
 __all__ = ["byte_length", "decode", "encode", "is_space", "mended", "runes"]
 
 _NOT_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # halves of pairs that no byte stands for
 _ESCAPED = re.compile("[\ud800-\udfff]")
-_SPACES = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | {
-    chr(code) for code in range(0x2000, 0x200B)
-}
 
 
 def encode(text: str) -> bytes:
@@ -54,8 +53,4 @@ def runes(text: str) -> str:
 
 def is_space(character: str) -> bool:
     """Whether a character is white space (``unicode.IsSpace``)."""
-    return character in _SPACES
-
-
-SPACES = "".join(sorted(_SPACES))
-"""All white space, for ``str.strip``."""
+    return character in SPACES

@@ -140,7 +140,9 @@ def _struct(
         shown = _item(member, verb, flags, methods)
         items.append(f"{name}:{shown}" if flags.with_names or flags.go_syntax else shown)
     body = _joined(items, ", " if flags.go_syntax else " ")
-    return f"{type_name(value) if flags.go_syntax else ''}{{{body}}}"
+    pointer = "&" if go_type(value).kind == "ptr" else ""
+    name = type_name(value).removeprefix("*") if flags.go_syntax else ""
+    return f"{pointer}{name}{{{body}}}"
 
 
 def _item(value: Value, verb: str, flags: Flags, methods: bool) -> str:

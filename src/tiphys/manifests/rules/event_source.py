@@ -22,45 +22,43 @@ _SUBJECT_TOKEN = re.compile(r"[^.\s*>]+")
 
 def check(scope: Scope, spec: EventSourceSpec) -> None:
     """Report what is wrong with the body of an EventSource."""
-    extras: dict[str, Any] = spec.model_extra or {}
-    known = [key for key in extras if key in EVENT_TYPES or key in scope.components.source_keys()]
+    known = {*EVENT_TYPES, *scope.components.source_keys()}
+    types = {key: value for key, value in (spec.model_extra or {}).items() if key in known}
     places: dict[str, str] = {}
-    for key in known:
-        events = extras[key]
-        if not isinstance(events, dict):
-            scope.at(key).refuse(
-                f"`{key}` must be a mapping of event names to their options", rule="type"
-            )
-            continue
-        for name, block in events.items():
-            at = scope.at(key, name)
-            if name in places:
-                at.refuse(
-                    f'more than one "{name}" found in the spec', hint=f"`{places[name]}` has it too"
-                )
-            places.setdefault(name, key)
-            _check_name(at, name)
-            _check_event(at, key, block)
-    _check_mix(scope, [key for key in known if extras[key]])
-    if not places and not scope.findings:
+    for key, events in types.items():
+        _check_type(scope.at(key), key, {} if events is None else events, places)
+    _check_mix(scope, [key for key, events in types.items() if events])
+    if not types:
         scope.warn("event-source", "this EventSource has no events")
 
 
-def _check_name(scope: Scope, name: str) -> None:
-    if not _SUBJECT_TOKEN.fullmatch(name):
-        scope.broken("name", f"the event name `{name}` holds `.`, `*`, `>` or blanks")
+def _check_type(scope: Scope, key: str, events: Any, places: dict[str, str]) -> None:
+    """One event type; *places* has the type of each event name that was seen."""
+    if not isinstance(events, dict):
+        scope.refuse(f"`{key}` must be a mapping of event names to their options", rule="type")
+        return
+    if key not in scope.components.source_keys():
+        scope.note("not-run-here", f"`{key}` {NOT_YET}")
+    if not events:
+        scope.warn("event-source", f"`{key}` has no events")
+    for name, block in events.items():
+        at = scope.at(name)
+        if name in places:
+            message = f'more than one "{name}" found in the spec'
+            at.refuse(message, hint=f"`{places[name]}` has it too")
+        places.setdefault(name, key)
+        if not _SUBJECT_TOKEN.fullmatch(name):
+            at.broken("name", f"the event name `{name}` holds `.`, `*`, `>` or blanks")
+        _check_event(at, key, {} if block is None else block)
 
 
 def _check_event(scope: Scope, key: str, block: Any) -> None:
-    if block is None:
-        block = {}
     if not isinstance(block, dict):
         scope.refuse("the options of an event must be a mapping", rule="type")
         return
     if key not in scope.components.source_keys():
         if key not in _OTHER_FILTERS:
             _check_filter(scope, block.get("filter"))
-        scope.note("not-run-here", f"`{key}` {NOT_YET}")
         return
     try:
         model = scope.components.source_model(key)

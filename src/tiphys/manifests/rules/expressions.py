@@ -12,21 +12,34 @@ from tiphys.manifests.rules._report import Scope
 Language = Literal["paths", "template", "govaluate", "regexp", "lua", "jq", "expr.source_filter"]
 
 
+_WORDS: dict[Language, str] = {
+    "paths": "path",
+    "template": "template",
+    "govaluate": "expression",
+    "regexp": "regular expression",
+    "lua": "script",
+    "jq": "jq program",
+    "expr.source_filter": "expression",
+}
+
+
 def check(scope: Scope, language: Language, text: str) -> None:
     """Report *text* when it does not compile.  An empty one is absent."""
     if not text:
         return
     try:
         # Imported when a manifest uses it: lint stays quick, and extras stay optional.
-        importlib.import_module(f"tiphys.languages.{language}").compile(text)
+        module = importlib.import_module(f"tiphys.languages.{language}")
+        if hasattr(module, "compile"):
+            module.compile(text)
     except LanguageError as error:
-        scope.broken("expression", f"this does not compile: {error}")
+        scope.broken("expression", f"this {_WORDS[language]} does not compile: {error}")
     except ModuleNotFoundError as error:
-        module = error.name or "?"
+        missing = error.name or "?"
         scope.warn(
             "missing-extra",
-            f"cannot be checked: the module {module!r} is not installed",
-            hint=f"run: pip install 'tiphys[{module.partition('.')[0]}]'",
+            f"cannot be checked: the module {missing!r} is not installed",
+            hint=f"run: pip install 'tiphys[{missing.partition('.')[0]}]'",
         )
 
 

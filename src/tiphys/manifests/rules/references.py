@@ -49,7 +49,7 @@ class Others:
         line = f":{place.line}" if place else ""
         scope.at("metadata", "name").broken(
             "duplicate",
-            f"{first.origin.file}{line} has a {manifest.kind} `{manifest.name}` already",
+            f"{first.origin.file}{line} has {manifest.kind} `{manifest.name}` already",
         )
 
     def _check_bus(self, scope: Scope, manifest: EventSource | Sensor) -> None:

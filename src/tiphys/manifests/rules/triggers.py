@@ -128,14 +128,24 @@ def _check_type(scope: Scope, template: TriggerTemplate) -> str | None:
     ours = sorted(set(scope.components.trigger_keys()) - set(TRIGGER_TYPES))
     given = [key for key in (*TRIGGER_TYPES, *ours) if template.blocks.get(key) is not None]
     if not given:
-        types = ", ".join(f"`{key}`" for key in (*TRIGGER_TYPES, *ours))
-        scope.broken("trigger-type", "the template says nothing to do", hint=f"one of {types}")
+        _check_nothing(scope, template, [*TRIGGER_TYPES, *ours])
         return None
     for other in given[1:]:
         scope.at(other).broken(
             "trigger-type", f"`{other}` is never used, because `{given[0]}` comes first"
         )
     return given[0]
+
+
+def _check_nothing(scope: Scope, template: TriggerTemplate, types: list[str]) -> None:
+    """A template without a type; where one is empty or misspelt, that says enough."""
+    empty = [key for key in template.blocks if key in types]
+    for key in empty:
+        message = f"`{key}` is empty, which counts as absent"
+        scope.at(key).broken("trigger-type", message, hint=f"write `{key}: {{}}`")
+    if not empty and not any(nearest(key, types) for key in template.blocks):
+        known = ", ".join(f"`{key}`" for key in types)
+        scope.broken("trigger-type", "the template says nothing to do", hint=f"one of {known}")
 
 
 def _check_component(scope: Scope, template: TriggerTemplate, key: str, context: _Context) -> None:

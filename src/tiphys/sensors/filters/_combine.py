@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tiphys.languages import LanguageError, lua
-from tiphys.languages._workers import WorkerPool
+from tiphys.languages import CompileError, LanguageError, lua
+from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.sensor import Dependency, Filters
 from tiphys.sensors.event import Event
 from tiphys.sensors.filters._context import ContextAttributes
 from tiphys.sensors.filters._data import DataFilters
 from tiphys.sensors.filters._expressions import ExpressionFilters
 from tiphys.sensors.filters._time import TimeWindow
-from tiphys.sensors.filters._verdict import PASSED, Verdict
+from tiphys.sensors.filters._verdict import PASSED, Verdict, compiled_or_error
 
 Kind = Callable[[Event], Verdict]
 
@@ -24,7 +24,9 @@ class DependencyFilter:
         # Only this exact word means "or"; every other text means "and".
         self._any_of = logical_operator == "or"
         self._kinds = _kinds(filters)
-        self._script = lua.compile(filters.script) if filters.script else None
+        self._script = (
+            compiled_or_error(lambda: lua.compile(filters.script)) if filters.script else None
+        )
 
     async def evaluate(self, event: Event, scripts: WorkerPool) -> Verdict:
         """
@@ -60,6 +62,8 @@ class DependencyFilter:
     async def _run_script(self, event: Event, scripts: WorkerPool) -> Verdict:
         if event.data is None or self._script is None:
             return PASSED
+        if isinstance(self._script, CompileError):
+            return Verdict(False, f"script filter error ({self._script})")
         try:
             passed = await self._script.filter(scripts, event.data)
         except LanguageError as error:
@@ -77,9 +81,10 @@ def compile_filters(dependency: Dependency) -> DependencyFilter | None:
 def _kinds(filters: Filters) -> list[Kind]:
     """The kinds that are present, but for the script, in their order."""
     kinds: list[Kind] = []
-    if filters.exprs:
+    given = filters.model_fields_set  # an empty list is true, an absent one is not there
+    if "exprs" in given:
         kinds.append(ExpressionFilters(filters.exprs, filters.expr_logical_operator).evaluate)
-    if filters.data:
+    if "data" in given:
         kinds.append(DataFilters(filters.data, filters.data_logical_operator).evaluate)
     if filters.context is not None:
         kinds.append(ContextAttributes(filters.context).evaluate)

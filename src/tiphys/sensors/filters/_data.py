@@ -28,11 +28,12 @@ class DataFilters:
 
     def __init__(self, entries: list[DataFilter], logical_operator: str) -> None:
         self._any_of = logical_operator == "or"
+        self._empty = not entries
         self._entries = [_Entry(entry, self._any_of) for entry in entries]
 
     def evaluate(self, event: Event) -> Verdict:
         """Compare every value as far as needed."""
-        if event.data is None:
+        if event.data is None or self._empty:
             return PASSED
         if not event.document.valid:
             return Verdict(False, "data filter error (event data not valid JSON)")

@@ -16,12 +16,13 @@ class ExpressionFilters:
 
     def __init__(self, entries: list[ExpressionFilter], logical_operator: str) -> None:
         self._any_of = logical_operator == "or"
+        self._empty = not entries
         # An entry without fields is skipped unread, as if it were not there.
         self._entries = [_Entry(entry) for entry in entries if entry.fields]
 
     def evaluate(self, event: Event) -> Verdict:
         """Evaluate every expression as far as needed."""
-        if event.data is None:
+        if event.data is None or self._empty:
             return PASSED
         if not event.document.valid:
             return Verdict(False, "expr filter error (event data not valid JSON)")

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 from typing import Any
 
 from tiphys.languages import durations, layouts, zones
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.expr._builtins._checks import overloads, text
-from tiphys.languages.expr._decode import decode
 from tiphys.languages.expr._faults import Fault
 from tiphys.languages.expr._types import ANY, DURATION, STRING, TIME, Function, Signature
-from tiphys.languages.expr._values import UNSIGNED, is_integer, type_of
-from tiphys.languages.template.json_text import to_json
+from tiphys.languages.expr._values import UNSIGNED, check_json, is_integer, type_of
+from tiphys.languages.template.json_text import from_json, to_json
 from tiphys.languages.template.moments import LOCAL, UTC, Duration, Location, Time
 from tiphys.languages.template.printing import display
+from tiphys.languages.template.sprig.encoding import decode_base64
 from tiphys.languages.template.text import decode as text_of
 from tiphys.languages.template.text import encode
 
 __all__ = ["FUNCTIONS"]
 
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _TYPE_WORDS = {type(None): "nil", bool: "bool", float: "float", str: "string"}
 _DATE_LAYOUTS = (
     "2006-01-02",
@@ -50,11 +47,12 @@ def _type(value: Any) -> str:
 
 
 def _to_json(value: Any) -> str:
+    check_json(value)
     return to_json(value, indent="  ")
 
 
 def _from_json(value: Any) -> Any:
-    return decode(text(value))
+    return from_json(text(value))
 
 
 def _to_base64(value: Any) -> str:
@@ -62,13 +60,7 @@ def _to_base64(value: Any) -> str:
 
 
 def _from_base64(value: Any) -> str:
-    data = encode(text(value)).replace(b"\r", b"").replace(b"\n", b"")
-    if not _BASE64.fullmatch(data):
-        raise Fault("illegal base64 data")
-    try:
-        return text_of(base64.b64decode(data))
-    except binascii.Error as error:
-        raise Fault(f"illegal base64 data: {error}") from None
+    return text_of(decode_base64(text(value)))
 
 
 def _now() -> Time:

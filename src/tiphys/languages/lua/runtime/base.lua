@@ -2,26 +2,63 @@
 
 local rt = ...
 local type, error, tostring, select, rawget, rawset = type, error, tostring, select, rawget, rawset
-local pcall, xpcall, find, gsub, format = pcall, xpcall, string.find, string.gsub, string.format
+local pcall, xpcall, find, gsub, sub, format = pcall, xpcall, string.find, string.gsub, string.sub, string.format
 local rawequal, raw_setmetatable, floor, ceil = rawequal, setmetatable, math.floor, math.ceil
 local getmetatable, set_any_metatable = debug.getmetatable, debug.setmetatable
 local getinfo, getupvalue, upvaluejoin = debug.getinfo, debug.getupvalue, debug.upvaluejoin
 local load, next, host, base = load, next, rt.host, rt.base
 
-function rt.argument_error(position, name, message)
-  error("bad argument #" .. position .. " to " .. name .. " (" .. message .. ")", 3)
+-- The place in a script that is level calls away from here, not counting functions of ours.
+local function where(level)
+  local depth = 2
+  while true do
+    local info = getinfo(depth, "Sl")
+    if not info then
+      return ""
+    elseif info.what ~= "C" and not find(info.source, "^=%[runtime%]") then
+      if level <= 1 then
+        return sub(info.source, 2) .. ":" .. info.currentline .. ": "
+      end
+      level = level - 1
+    end
+    depth = depth + 1
+  end
 end
-local argument_error = rt.argument_error
+
+-- Raise an error where the script has called us.
+local function fail(message)
+  error(where(1) .. message, 0)
+end
+rt.fail = fail
+
+local function argument_error(position, name, message)
+  fail("bad argument #" .. position .. " to " .. name .. " (" .. message .. ")")
+end
+rt.argument_error = argument_error
+
+function base.error(...)
+  if select("#", ...) == 0 then
+    argument_error(1, "error", "value expected")
+  end
+  local value, level = ...
+  level = rt.integer(level, 1, 2, "error")
+  if type(value) == "string" and level > 0 then
+    -- too far up there is nothing but the script itself
+    local place = where(level)
+    value = (place == "" and where(level - 1) or place) .. value
+  end
+  error(value, 0)
+end
 
 function rt.check_table(value, position, name)
   if type(value) ~= "table" then
-    error("bad argument #" .. position .. " to " .. name .. " (table expected, got " .. type(value) .. ")", 3)
+    argument_error(position, name, "table expected, got " .. type(value))
   end
 end
 
 local function check_function(value, position, name)
   if type(value) ~= "function" then
-    error("bad argument #" .. position .. " to " .. name .. " (function expected, got " .. type(value) .. ")", 3)
+    argument_error(position, name, "function expected, got " .. type(value))
   end
 end
 
@@ -32,14 +69,14 @@ function rt.integer(value, default, position, name)
   elseif value == nil and default ~= nil then
     return default
   end
-  error("bad argument #" .. position .. " to " .. name .. " (number expected, got " .. type(value) .. ")", 3)
+  argument_error(position, name, "number expected, got " .. type(value))
 end
 
 function rt.optional_string(value, default, position, name)
   if value == nil then
     return default
   elseif type(value) ~= "string" then
-    error("bad argument #" .. position .. " to " .. name .. " (string expected, got " .. type(value) .. ")", 3)
+    argument_error(position, name, "string expected, got " .. type(value))
   end
   return value
 end
@@ -83,7 +120,7 @@ function base.getmetatable(...)
   local meta = getmetatable(value)
   if meta == nil then
     if type(value) == "table" and event_tables[value] then
-      error("invalid memory address or nil pointer dereference", 2)
+      fail("invalid memory address or nil pointer dereference")
     end
     return nil
   end
@@ -98,11 +135,11 @@ function base.setmetatable(t, meta)
   if type(meta) ~= "table" and meta ~= nil then
     argument_error(2, "setmetatable", "nil or table expected, got " .. type(meta))
   elseif type(t) ~= "table" then
-    error("cannot set metatable to a " .. type(t) .. " object.", 2)
+    fail("cannot set metatable to a " .. type(t) .. " object.")
   end
   local old = getmetatable(t)
   if old and rawget(old, "__metatable") ~= nil then
-    error("cannot change a protected metatable", 2)
+    fail("cannot change a protected metatable")
   end
   -- finalizers and weak tables do not exist in the original; a finalizer could outlive its script
   local finalizer = meta and rawget(meta, "__gc")
@@ -125,10 +162,8 @@ function base.assert(...)
   elseif type(message) ~= "string" then
     argument_error(2, "assert", "string expected, got " .. type(message))
   end
-  error(message, 2)
+  fail(message)
 end
-
-base.error = error
 
 -- The engine's own messages in the original's words.
 local function reworded(message)
@@ -142,7 +177,10 @@ local function reworded(message)
     changed, count = gsub(message, "^(<string>:%d+: )attempt to compare two (%a+) values$", "%1attempt to compare %2 with %2")
   end
   if count == 0 then
-    changed = gsub(message, "^(<string>:%d+: stack overflow).*$", "%1")
+    changed, count = gsub(message, "^(<string>:%d+: stack overflow).*$", "%1")
+  end
+  if count == 0 then
+    changed = gsub(message, "^(<string>:%d+: bad argument #%d+ to )'(.-)' ", "%1%2 ")
   end
   return changed
 end
@@ -291,7 +329,7 @@ function base.setfenv(target, environment)
   rt.check_table(environment, 2, "setfenv")
   local f = function_at(target)
   if not f or own_functions[f] or getinfo(f, "S").what == "C" then
-    error("cannot change the environment of given object", 2)
+    fail("cannot change the environment of given object")
   end
   local place = environment_place(f)
   if place then

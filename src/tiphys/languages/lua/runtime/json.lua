@@ -28,6 +28,8 @@ end
 local function number(value)
   if floor(value) == value and value > -1e15 and value < 1e15 and value ~= 0 then
     return format("%d", value)
+  elseif value == 0 then
+    return 1 / value < 0 and "-0" or "0"
   end
   local done, result = host.json_number(value)
   if not done then

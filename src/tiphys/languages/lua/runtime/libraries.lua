@@ -1,12 +1,13 @@
 -- The mathematical functions, coroutines, and the harmless part of the os library.
 
 local rt = ...
-local type, select, error = type, select, error
+local type, select, error, fail = type, select, error, rt.fail
 local host, base, number_text, parse = rt.host, rt.base, rt.number_text, rt.parse_number
 local integer, argument_error = rt.integer, rt.argument_error
 local create, resume, running = coroutine.create, coroutine.resume, coroutine.running
-local status, wrap, yield = coroutine.status, coroutine.wrap, coroutine.yield
+local status, yield = coroutine.status, coroutine.yield
 local random, math = math.random, math
+local LN2, LN10 = 0.693147180559945309417232121458176568, 2.30258509299404568401799145468436421
 
 local function number(value, position, name)
   if type(value) == "number" then
@@ -17,23 +18,41 @@ local function number(value, position, name)
       return parsed
     end
   end
-  error("bad argument #" .. position .. " to " .. name .. " (number expected, got " .. type(value) .. ")", 3)
+  argument_error(position, name, "number expected, got " .. type(value))
 end
 
 local library = rt.libraries.math
-for _, name in ipairs { "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "deg", "exp", "floor",
-  "frexp", "log", "log10", "modf", "rad", "sin", "sinh", "sqrt", "tan", "tanh" } do
+for _, name in ipairs { "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "exp", "floor",
+  "frexp", "log", "modf", "sin", "sinh", "sqrt", "tan", "tanh" } do
   local plain = math[name]
   library[name] = function(value)
     return plain(number(value, 1, name))
   end
 end
 
-for _, name in ipairs { "atan2", "fmod", "pow" } do
-  local plain = math[name]
+for name, plain in pairs { atan2 = math.atan2, fmod = math.fmod, pow = rt.plain_power } do
   library[name] = function(a, b)
     return plain(number(a, 1, name), number(b, 2, name))
   end
+end
+
+function library.deg(value)
+  return number(value, 1, "deg") * 180 / math.pi
+end
+
+function library.rad(value)
+  return number(value, 1, "rad") * math.pi / 180
+end
+
+-- By way of the binary logarithm, as the original computes it.
+function library.log10(value)
+  value = number(value, 1, "log10")
+  local fraction, exponent = math.frexp(value)
+  local binary = exponent - 1
+  if fraction ~= 0.5 then
+    binary = math.log(fraction) * (1 / LN2) + exponent
+  end
+  return binary * (LN2 / LN10)
 end
 
 function library.ldexp(value, exponent)
@@ -47,7 +66,7 @@ end
 local function extreme(name, better)
   library[name] = function(...)
     if select("#", ...) == 0 then
-      error("wrong number of arguments", 2)
+      fail("wrong number of arguments")
     end
     local values = { ... }
     local best = number(values[1], 1, name)
@@ -74,7 +93,7 @@ function library.random(...)
   end
   low, high = integer(low, nil, 1, "random"), integer(high, nil, count > 1 and 2 or 1, "random")
   if high < low then
-    error("invalid argument to Intn", 2)
+    fail("invalid argument to Intn")
   end
   return random(low, high)
 end
@@ -86,7 +105,7 @@ end
 library.pi, library.huge = math.pi, 1.7976931348623157e308
 
 local threads = rt.libraries.coroutine
-local main_messages = {
+local messages = {
   ["cannot resume dead coroutine"] = "can not resume a dead thread",
   ["cannot resume non-suspended coroutine"] = "can not resume a running thread",
 }
@@ -96,7 +115,18 @@ local function outcome(done, ...)
     return true, ...
   end
   local message = ...
-  return false, main_messages[message] or rt.reworded(message)
+  return false, messages[message] or rt.reworded(message)
+end
+
+local function results(done, ...)
+  if done then
+    return ...
+  end
+  local message = ...
+  if messages[message] then
+    fail(messages[message])
+  end
+  error(rt.reworded(message), 0)
 end
 
 function threads.create(f)
@@ -132,10 +162,19 @@ function threads.wrap(f)
   if type(f) ~= "function" then
     argument_error(1, "wrap", "function expected, got " .. type(f))
   end
-  return wrap(f)
+  local thread = create(f)
+  return function(...)
+    return results(resume(thread, ...))
+  end
 end
 
-threads.yield = yield
+function threads.yield(...)
+  local _, is_main = running()
+  if is_main then
+    fail("can not yield from outside of a coroutine")
+  end
+  return yield(...)
+end
 
 local system = rt.libraries.os
 local clock, time = os.clock, os.time
@@ -162,7 +201,7 @@ function system.date(template, moment)
   moment = integer(moment, time(), 2, "date")
   local done, result, month, day, hour, minute, second, weekday = host.date(template, moment)
   if not done then
-    error(result, 2)
+    fail(result)
   elseif month == nil then
     return result
   end

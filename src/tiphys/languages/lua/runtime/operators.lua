@@ -2,9 +2,10 @@
 -- a number, what # is.
 
 local rt = ...
-local type, rawget, select, error, tostring = type, rawget, select, error, tostring
+local type, rawget, select, tostring, fail = type, rawget, select, tostring, rt.fail
 local getmetatable = debug.getmetatable
-local fmod, concat = math.fmod, table.concat
+local fmod, frexp, ldexp, floor, HUGE = math.fmod, math.frexp, math.ldexp, math.floor, math.huge
+local concat = table.concat
 local number_text, parse = rt.number_text, rt.parse_number
 
 local function handler(value, event)
@@ -30,6 +31,35 @@ local function modulo(a, b)
 end
 rt.plain_modulo = modulo
 
+-- Powers by repeated squaring of the mantissa, as the original computes them: their last digits
+-- show in large whole numbers.
+local function power(x, y)
+  local size = y < 0 and -y or y
+  if y ~= y or x ~= x or x == 0 or size == HUGE or x == HUGE or x == -HUGE
+    or size == 0.5 or size < 1 or size >= 9e15 or floor(y) ~= y then
+    return x ^ y
+  end
+  local result, result_exponent = 1, 0
+  local base, exponent = frexp(x)
+  while size >= 1 do
+    if exponent < -4096 or exponent > 4096 then
+      return x ^ y
+    end
+    if size % 2 == 1 then
+      result, result_exponent = result * base, result_exponent + exponent
+    end
+    base, exponent, size = base * base, exponent * 2, floor(size / 2)
+    if base < 0.5 then
+      base, exponent = base + base, exponent - 1
+    end
+  end
+  if y < 0 then
+    result, result_exponent = 1 / result, -result_exponent
+  end
+  return ldexp(result, result_exponent)
+end
+rt.plain_power = power
+
 local function arithmetic(name, plain)
   local event = "__" .. name
   return function(a, b)
@@ -44,7 +74,7 @@ local function arithmetic(name, plain)
     if x and y then
       return plain(x, y)
     end
-    error("cannot perform " .. name .. " operation between " .. type(a) .. " and " .. type(b), 3)
+    fail("cannot perform " .. name .. " operation between " .. type(a) .. " and " .. type(b))
   end
 end
 
@@ -53,7 +83,7 @@ local subtract = arithmetic("sub", function(a, b) return a - b end)
 local multiply = arithmetic("mul", function(a, b) return a * b end)
 local divide = arithmetic("div", function(a, b) return a / b end)
 local slow_modulo = arithmetic("mod", modulo)
-local power = arithmetic("pow", function(a, b) return a ^ b end)
+local slow_power = arithmetic("pow", power)
 
 function rt.add(a, b)
   if type(a) == "number" and type(b) == "number" then
@@ -92,9 +122,9 @@ end
 
 function rt.power(a, b)
   if type(a) == "number" and type(b) == "number" then
-    return a ^ b
+    return power(a, b)
   end
-  return (power(a, b))
+  return (slow_power(a, b))
 end
 
 function rt.negate(value)
@@ -107,7 +137,7 @@ function rt.negate(value)
   end
   local x = type(value) == "string" and parse(value)
   if not x then
-    error("__unm undefined", 2)
+    fail("__unm undefined")
   end
   return -x
 end
@@ -122,7 +152,7 @@ function rt.length(value)
     return (method(value))
   end
   if kind ~= "table" then
-    error("__len undefined", 2)
+    fail("__len undefined")
   end
   return rt.table_length(value)
 end
@@ -158,7 +188,7 @@ function rt.join(...)
         method = handler(right, "__concat")
       end
       if type(method) ~= "function" then
-        error("cannot perform concat operation between " .. type(left) .. " and " .. type(right), 2)
+        fail("cannot perform concat operation between " .. type(left) .. " and " .. type(right))
       end
       right, index = method(left, right), index - 1
     end
@@ -166,9 +196,7 @@ function rt.join(...)
   return right
 end
 
-function rt.not_indexable(value)
-  return handler(value, "__index") == nil
-end
+rt.handler = handler
 
 -- The text that the original's messages show for any value.
 function rt.text(value)
@@ -178,21 +206,31 @@ end
 -- Used by scripts that catch errors, to see the original's words in them.
 function rt.index(value, key)
   if type(value) ~= "table" and handler(value, "__index") == nil then
-    error("attempt to index a non-table object(" .. type(value) .. ") with key '" .. rt.text(key) .. "'", 2)
+    fail("attempt to index a non-table object(" .. type(value) .. ") with key '" .. rt.text(key) .. "'")
   end
   return value[key]
 end
 
 function rt.bound(value, what)
   if type(value) ~= "number" then
-    error("for statement " .. what .. " must be a number", 2)
+    fail("for statement " .. what .. " must be a number")
   end
   return value
 end
 
 function rt.less(a, b)
+  local kind = type(a)
+  if kind ~= type(b) or (kind ~= "number" and kind ~= "string" and handler(a, "__lt") == nil) then
+    fail("attempt to compare " .. kind .. " with " .. type(b))
+  end
   return a < b
 end
 
-function rt.nothing()
+-- The arguments of a chunk behind the table of our functions.
+function rt.rest(_, ...)
+  return ...
+end
+
+function rt.all(...)
+  return ...
 end

@@ -1,7 +1,7 @@
 -- The string library: the engine's own pattern matcher under the original's rules.
 
 local rt = ...
-local type, select, error, tostring = type, select, error, tostring
+local type, select, error, tostring, fail = type, select, error, tostring, rt.fail
 local find, match, gmatch, gsub = string.find, string.match, string.gmatch, string.gsub
 local sub, byte, char, rep, reverse = string.sub, string.byte, string.char, string.rep, string.reverse
 local lower, upper, concat = string.lower, string.upper, table.concat
@@ -28,7 +28,7 @@ local function translate(pattern)
   end
   local done, result, at_start = host.pattern(pattern)
   if not done then
-    error(result, 3)
+    fail(result)
   end
   if known == 500 then
     translated, anchored, known = {}, {}, 0
@@ -53,7 +53,7 @@ function library.find(...)
   first = start_of(text, integer(first, 1, 3, "find"))
   if plain and select("#", ...) == 4 then
     if first > #text + 1 then
-      error("slice bounds out of range", 2)
+      fail("slice bounds out of range")
     end
     return find(text, pattern, first, true)
   end
@@ -170,16 +170,13 @@ function library.gsub(text, pattern, replacement, limit)
   if limit <= 0 then
     limit = nil
   end
-  if at_start then
-    own = "^" .. own
-  end
   local replace = replacer(replacement)
   if replace then
     return gsub(text, at_start and "^" .. own or own, replace, limit)
   end
   local done, result, count = pcall(fill_matches, text, own, at_start, replacement, limit)
   if not done then
-    error(result, 2)
+    fail(result)
   end
   return result, count
 end
@@ -247,7 +244,7 @@ function library.char(...)
 end
 
 function library.dump()
-  error("GopherLua does not support the string.dump", 2)
+  fail("GopherLua does not support the string.dump")
 end
 
 local kinds = { ["nil"] = "0", boolean = "b", number = "n", string = "s" }
@@ -261,6 +258,8 @@ function library.format(template, ...)
     marks[index] = kinds[type(value)]
     if not marks[index] then
       marks[index], values[index] = "o", tostring(value)
+    elseif value == 0 and 1 / value < 0 then
+      marks[index] = "z" -- Python gets whole numbers as integers, which know no -0
     end
   end
   return host.format(template, concat(marks), unpack(values, 1, count))

@@ -5,7 +5,7 @@
 
 local rt = ...
 local type, rawget, rawset, next, pairs = type, rawget, rawset, next, pairs
-local getmetatable, setmetatable, error = debug.getmetatable, setmetatable, error
+local getmetatable, setmetatable, fail = debug.getmetatable, setmetatable, rt.fail
 local floor, select = math.floor, select
 local weak = { __mode = "k" }
 local LARGEST_INDEX = 67108864
@@ -105,9 +105,9 @@ function rt.store(t, key, value)
     local meta = getmetatable(t)
     if meta == nil or rawget(meta, "__newindex") == nil or rawget(t, key) ~= nil then
       if key == nil then
-        error("table index is nil", 2)
+        fail("table index is nil")
       elseif key ~= key then
-        error("table index is NaN", 2)
+        fail("table index is NaN")
       end
       note(t, key, value)
       rawset(t, key, value)
@@ -118,8 +118,8 @@ function rt.store(t, key, value)
       return rt.store(handler, key, value)
     end
   end
-  if type(t) ~= "table" and rt.not_indexable(t) then
-    error("attempt to index a non-table object(" .. type(t) .. ") with key '" .. rt.text(key) .. "'", 2)
+  if type(t) ~= "table" and rt.handler(t, "__newindex") == nil then
+    fail("attempt to index a non-table object(" .. type(t) .. ") with key '" .. rt.text(key) .. "'")
   end
   t[key] = value
 end
@@ -143,12 +143,15 @@ end
 
 function rt.table(list, count, keys, values)
   local t = rt.checked(list)
+  local positional = plain_length(t)
   for index = 1, count do
     local key, value = keys[index], values[index]
-    if key == nil then
-      error("table index is nil", 2)
+    if is_index(key) and key <= positional then
+      value = rawget(t, key) -- the list part is written last
+    elseif key == nil then
+      fail("table index is nil")
     elseif key ~= key then
-      error("table index is NaN", 2)
+      fail("table index is NaN")
     end
     raw_store(t, key, value)
   end
@@ -243,7 +246,7 @@ function library.insert(...)
   local t, position, value = ...
   check(t, 1, "insert")
   if count == 1 then
-    error("wrong number of arguments", 2)
+    fail("wrong number of arguments")
   end
   local n = plain_length(t)
   if count == 2 then
@@ -305,7 +308,7 @@ function library.concat(t, separator, first, last)
     if kind == "number" then
       value = rt.number_text(value)
     elseif kind ~= "string" then
-      error("invalid value (" .. kind .. ") at index " .. index .. " in table for concat", 2)
+      fail("invalid value (" .. kind .. ") at index " .. index .. " in table for concat")
     end
     parts[#parts + 1] = value
   end

@@ -103,6 +103,12 @@ def _put(target: Map, key: str, value: Value) -> None:
     target[key] = value
 
 
+def _deep_copy(value: Value) -> Value:
+    if value is None:
+        raise EvaluationError("reflect: call of reflect.Value.Type on zero Value")
+    return _copy(value)
+
+
 def _copy(value: Value) -> Value:
     """A copy of lists and maps, down to their last member."""
     if isinstance(value, list) and not go_type(value).nil:
@@ -113,14 +119,14 @@ def _copy(value: Value) -> Value:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "deepCopy": function("any", _copy),
+    "deepCopy": function("any", _deep_copy),
     "dict": function("any...", _dict),
     "get": function("map string", _get),
     "hasKey": function("map string", lambda mapping, key: key in mapping),
     "keys": function("map...", _keys),
     "merge": function("map map...", _merge),
     "mergeOverwrite": function("map map...", _merge_overwrite),
-    "mustDeepCopy": function("any", _copy),
+    "mustDeepCopy": function("any", _deep_copy),
     "mustMerge": function("map map...", _merge),
     "mustMergeOverwrite": function("map map...", _merge_overwrite),
     "omit": function("map string...", _omit),

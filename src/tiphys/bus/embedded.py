@@ -1,0 +1,247 @@
+"""
+The embedded bus: the real nats-server as a child, watched and restarted.
+
+Killing either process loses nothing: nats-server writes each message before it confirms it, and
+what is written outlives the process.  Only a power failure or a crash of the kernel can lose what
+the disk has not got yet; *sync* bounds that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from tiphys.aio import capped_backoff, stop
+from tiphys.bus._server_files import Access, DataDirectory, binary, sync_interval
+from tiphys.bus.jetstream import Credentials, Endpoint, JetStreamBus, StreamSettings
+from tiphys.errors import BusUnavailable
+
+log = structlog.get_logger("argo-events.eventbus")
+
+DEFAULT_SYNC = "1s"
+MAX_PAYLOAD = 8 * 1024 * 1024
+_START_LIMIT = 60.0  # seconds; a large store takes a while to be read
+_STOP_LIMIT = 15.0
+_STABLE = 10.0  # seconds after which a restarted server counts as well
+_DAY = 86_400_000_000_000
+
+EMBEDDED_STREAM = StreamSettings(
+    max_age=7 * _DAY, max_bytes=20 * 1024**3, replicas=1, duplicates=300_000_000_000
+)
+"""As a managed bus, except that events are bounded by their size and not by their number."""
+
+# Started through an interpreter that replaces itself: the kernel is told to end the server when
+# this program dies in any way, without code of ours running between a fork and an exec.
+_LEASH = """\
+import ctypes, os, signal, sys
+try:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
+except (AttributeError, OSError):
+    pass
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class EmbeddedServer:
+    """
+    A nats-server with JetStream on the loopback.
+
+    *sync* is ``always``, which waits for the disk before each message is confirmed, or the longest
+    time between a confirmation and the disk, such as ``1s``.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, sync: str = DEFAULT_SYNC, max_payload: int = MAX_PAYLOAD
+    ) -> None:
+        self.files = DataDirectory(data_dir)
+        self._sync = sync_interval(sync)
+        self._max_payload = max_payload
+        self._access: Access | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._restarting = False
+
+    async def start(self) -> None:
+        """
+        Start the server and keep it running.
+
+        Raises :exc:`BusUnavailable` when it is not installed, the directory is in use or cannot be
+        written, or the server does not start.
+        """
+        program = binary()
+        self.files.acquire()
+        try:
+            orphan = await asyncio.to_thread(self.files.stop_orphan)
+            if orphan is not None:
+                log.warning("Stopped the nats-server of an earlier run", pid=orphan)
+            await self._launch(program)
+        except BaseException:
+            await self._end()
+            self.files.release()
+            raise
+        log.info("nats-server started", pid=self.pid, port=self.endpoint().servers[0])
+        self._supervisor = asyncio.create_task(self._supervise(program), name="nats-server")
+
+    async def close(self) -> None:
+        """Stop the server and wait for its end."""
+        if self._supervisor is not None:
+            await stop(self._supervisor)
+            self._supervisor = None
+        await self._end()
+        self.files.release()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def endpoint(self) -> Endpoint:
+        """Where the server is; the same for as long as it can be."""
+        access = self._access
+        if access is None:
+            raise BusUnavailable("the embedded nats-server is not running")
+        return Endpoint(
+            (f"nats://127.0.0.1:{access.port}",), Credentials(access.user, access.password)
+        )
+
+    def restart(self) -> None:
+        """Have the server stopped and started again."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
+    async def _supervise(self, program: Path) -> None:
+        while True:
+            process = self._process
+            assert process is not None
+            code = await process.wait()
+            log.warning(
+                "nats-server ended; starting it again",
+                exitCode=code,
+                error=self.files.last_words() if code > 0 else "",
+            )
+            reported = False
+            for pause in capped_backoff(0.05, 5.0):
+                try:
+                    await self._launch(program)
+                    break
+                except BusUnavailable as error:
+                    trouble = str(error)
+                if not reported:
+                    log.error("nats-server does not start; trying on", error=trouble)
+                reported = True
+                await asyncio.sleep(pause)
+            log.info("nats-server is back", pid=self.pid)
+            with suppress(TimeoutError):
+                # One that dies again at once is not started in a tight loop.
+                async with asyncio.timeout(0.25):
+                    await self._process_ended()
+
+    async def _process_ended(self) -> None:
+        if self._process is not None:
+            await self._process.wait()
+
+    async def _launch(self, program: Path) -> None:
+        """Start the server and wait until it answers.  Raises :exc:`BusUnavailable`."""
+        await self._end()
+        self._access = await asyncio.to_thread(self.files.access)
+        self.files.configure(self._access, self._sync, self._max_payload)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command(program),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C at the terminal is for this program only
+            )
+        except OSError as error:
+            raise BusUnavailable(f"nats-server cannot be started: {error}") from error
+        self._process = process
+        try:
+            async with asyncio.timeout(_START_LIMIT):
+                while not await _answers(self._access.port):
+                    if process.returncode is not None:
+                        raise BusUnavailable(
+                            f"nats-server does not start: {self.files.last_words()}"
+                        )
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise BusUnavailable(
+                f"nats-server does not answer within {_START_LIMIT:g} s: {self.files.last_words()}"
+            ) from None
+
+    def _command(self, program: Path) -> list[str]:
+        server = [str(program), "-c", str(self.files.config)]
+        if sys.platform != "linux" or not sys.executable:
+            return server  # an orphan is found at the next start
+        return [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *server]
+
+    async def _end(self) -> None:
+        """Stop the process, gracefully if it lets us."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if process.returncode is not None:
+                return
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_LIMIT):
+                    await process.wait()
+
+
+class EmbeddedBus(JetStreamBus):
+    """A bus on a server of its own; *data_dir* keeps everything."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        sync: str = DEFAULT_SYNC,
+        stream: StreamSettings = EMBEDDED_STREAM,
+        name: str = "tiphys",
+    ) -> None:
+        self.server = EmbeddedServer(data_dir, sync=sync)
+        super().__init__(self._where, stream=stream, name=name)
+
+    async def start(self) -> None:
+        """Start the server, connect, and create the stream of events if it is missing."""
+        await self.server.start()
+        try:
+            await super().start()
+        except BaseException:
+            await self.server.close()
+            raise
+
+    async def close(self) -> None:
+        """Disconnect, then stop the server."""
+        await super().close()
+        await self.server.close()
+
+    async def out_of_service(self) -> None:
+        """Restart a server that gave JetStream up, as it does when the disk is full."""
+        self.server.restart()
+
+    async def _where(self) -> Endpoint:
+        return self.server.endpoint()
+
+
+async def _answers(port: int) -> bool:
+    """Whether a server on *port* greets."""
+    try:
+        async with asyncio.timeout(1.0):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                return (await reader.read(4)) == b"INFO"
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

@@ -1,0 +1,162 @@
+"""``tiphys run``: everything in these files and folders, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import structlog
+import typer
+
+from tiphys.aio import stop
+from tiphys.bus.embedded import DEFAULT_SYNC
+from tiphys.cli._banner import banner, findings_text
+from tiphys.dashboard import api
+from tiphys.errors import TiphysError
+from tiphys.manifests.findings import Finding
+from tiphys.observe import logs
+from tiphys.observe.metrics import Metrics
+from tiphys.runtime.standalone import Changes, Options, Standalone
+from tiphys.runtime.watch import changes
+from tiphys.runtime.web import metrics_application, serving
+
+log = structlog.get_logger("argo-events.standalone")
+LogFormat = Literal["auto", "human", "json"]
+LogLevel = Literal["debug", "info", "warn", "error"]
+Compat = Literal["safe", "strict"]
+
+
+def run(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Manifests: files, folders, or -.")
+    ],
+    data_dir: Annotated[Path, typer.Option(help="Where the embedded bus keeps its data.")] = Path(
+        ".tiphys"
+    ),
+    namespace: Annotated[
+        str, typer.Option(help="Namespace of objects that name none.")
+    ] = "default",
+    secrets_dir: Annotated[
+        Path | None, typer.Option(help="Folder with <name>/<key> files for Secrets.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address on which webhooks and metrics listen.")
+    ] = "0.0.0.0",
+    metrics_port: Annotated[int, typer.Option(help="Port of /metrics.")] = 7777,
+    api_port: Annotated[int, typer.Option(help="Port of the API, on the loopback.")] = 7778,
+    log_format: Annotated[LogFormat, typer.Option(help="How to write log lines.")] = "auto",
+    log_level: Annotated[
+        LogLevel, typer.Option(help="Least level of log lines.", envvar="LOG_LEVEL")
+    ] = "info",
+    sync: Annotated[
+        str,
+        typer.Option(
+            help="When the embedded bus forces events to disk: always, or an interval. "
+            "Only a power failure can lose what is not there yet."
+        ),
+    ] = DEFAULT_SYNC,
+    compat: Annotated[
+        Compat,
+        typer.Option(
+            help="strict: an absent atLeastOnce acknowledges before acting, as in Argo Events."
+        ),
+    ] = "safe",
+    allow_exec: Annotated[
+        bool, typer.Option("--allow-exec", help="Let manifests run programs on this machine.")
+    ] = False,
+    no_watch: Annotated[
+        bool, typer.Option("--no-watch", help="Do not reload when files change.")
+    ] = False,
+) -> None:
+    """Run the pipelines of manifests; the bus is embedded unless an EventBus says otherwise."""
+    logs.set_up(log_format, log_level)
+    options = Options(
+        paths=paths,
+        namespace=namespace,
+        data_dir=data_dir,
+        secrets_dir=secrets_dir,
+        host=host,
+        sync=sync,
+        strict=compat == "strict",
+        allow_exec=allow_exec,
+    )
+    ports = (metrics_port, api_port)
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        raise typer.Exit(runner.run(_run(options, ports, watch=not no_watch)))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # takes a while to import, and other commands do not need it
+
+    return uvloop.new_event_loop()
+
+
+async def _run(options: Options, ports: tuple[int, int], *, watch: bool) -> int:
+    """Run until a signal; the exit status."""
+    ended = _on_signals()
+    metrics = Metrics()
+    instance = Standalone(options, metrics)
+    metrics_port, api_port = ports
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            serving(metrics_application(metrics), options.host, metrics_port, "--metrics-port")
+        )
+        await stack.enter_async_context(serving(api(instance), "127.0.0.1", api_port, "--api-port"))
+        stack.push_async_callback(instance.stop)
+        findings = await instance.start()
+        _report(findings)
+        if not instance.event_sources and not instance.sensors:
+            raise TiphysError("there is nothing to run: no EventSource or Sensor is without errors")
+        typer.echo(banner(instance, metrics_port, api_port))
+        watching = asyncio.create_task(_watch(instance)) if watch else None
+        await ended.wait()
+        log.info("Stopping: finishing what is in hand; a second signal ends at once")
+        if watching is not None:
+            await stop(watching)
+    return 0
+
+
+def _on_signals() -> asyncio.Event:
+    """Set at the first SIGTERM or SIGINT; the second ends the process at once."""
+    ended = asyncio.Event()
+
+    def handle() -> None:
+        if ended.is_set():
+            os._exit(1)
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, handle)
+    return ended
+
+
+async def _watch(instance: Standalone) -> None:
+    """Reload whenever a manifest changes."""
+    async for _ in changes(instance.options.paths):
+        try:
+            changed, findings = await instance.reload()
+        except TiphysError as error:
+            log.error("Reloading failed; everything runs on as it was", error=str(error))  # noqa: TRY400  the message says it all
+            continue
+        _report(findings)
+        _log_changes(changed)
+
+
+def _report(findings: Iterable[Finding]) -> None:
+    if text := findings_text(findings):
+        typer.echo(text, err=True)
+
+
+def _log_changes(changed: Changes) -> None:
+    for verb, keys in (
+        ("Started", changed.started),
+        ("Restarted", changed.restarted),
+        ("Stopped", changed.stopped),
+    ):
+        for kind, namespace, name in keys:
+            log.info(f"{verb} {kind} {namespace}/{name}, because its manifest changed")

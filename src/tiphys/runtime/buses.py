@@ -1,0 +1,118 @@
+"""The buses of a standalone instance, opened when an object needs one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from tiphys.bus import Bus, State
+from tiphys.bus.embedded import DEFAULT_SYNC, EMBEDDED_STREAM, EmbeddedBus
+from tiphys.bus.jetstream import JetStreamBus
+from tiphys.errors import ManifestError
+from tiphys.manifests.event_bus import EventBusSpec
+from tiphys.manifests.objects import EventBus
+from tiphys.observe.metrics import Metrics
+from tiphys.runtime.secrets import SecretStore
+
+Key = tuple[str, str]
+"""Namespace and name of an EventBus."""
+
+
+class Buses:
+    """
+    Buses by namespace and name; one that no manifest describes is embedded.
+
+    Each embedded bus keeps its data below *data_dir*, in a folder of its own.
+    """
+
+    def __init__(self, data_dir: Path, metrics: Metrics, *, sync: str = DEFAULT_SYNC) -> None:
+        self._data_dir = data_dir
+        self._metrics = metrics
+        self._sync = sync
+        self._open: dict[Key, Bus] = {}
+        self._lock = asyncio.Lock()
+
+    @property
+    def opened(self) -> Mapping[Key, Bus]:
+        """The buses in use."""
+        return self._open
+
+    def link_is_up(self) -> bool:
+        """Whether every bus in use is connected."""
+        return all(bus.connected for bus in self._open.values())
+
+    async def get(self, key: Key, manifests: Mapping[Key, EventBus], secrets: SecretStore) -> Bus:
+        """
+        The bus *key*, started if need be.
+
+        Raises :exc:`ManifestError` for a kind that cannot be used here, and :exc:`BusUnavailable`.
+        """
+        async with self._lock:
+            if key not in self._open:
+                manifest = manifests.get(key)
+                bus = self._made(key, None if manifest is None else manifest.spec, secrets)
+                await bus.start()
+                self._watch(bus)
+                self._open[key] = bus
+            return self._open[key]
+
+    async def close(self) -> None:
+        """Disconnect from all, and stop the servers that were started."""
+        async with self._lock:
+            await asyncio.gather(*(bus.close() for bus in self._open.values()))
+            self._open.clear()
+
+    async def drop(self, key: Key) -> None:
+        """Close the bus *key*, because its manifest changed."""
+        async with self._lock:
+            if (bus := self._open.pop(key, None)) is not None:
+                await bus.close()
+
+    def _made(self, key: Key, spec: EventBusSpec | None, secrets: SecretStore) -> Bus:
+        namespace, name = key
+        if spec is not None and spec.jetstream_exotic is not None and not spec.jetstream:
+            config = spec.jetstream_exotic.model_dump(by_alias=True, exclude_none=True)
+            return JetStreamBus.from_config(config, secret=secrets.secret, tls=secrets.tls)
+        if spec is not None and spec.kafka is not None and not spec.jetstream:
+            raise ManifestError(
+                f"EventBus {name!r} is on Kafka, which this version cannot use; "
+                "jetstream (embedded) and jetstreamExotic can be"
+            )
+        if spec is not None and spec.nats is not None and spec.nats.exotic is not None:
+            raise ManifestError(
+                f"EventBus {name!r} is a NATS Streaming server, which this version cannot use; "
+                "jetstream (embedded) and jetstreamExotic can be"
+            )
+        settings = EMBEDDED_STREAM
+        if spec is not None and spec.jetstream is not None:
+            settings = settings.merged(spec.jetstream.stream_config)
+        data_dir = self._data_dir / namespace / name
+        return EmbeddedBus(data_dir, sync=self._sync, stream=settings)
+
+    def _watch(self, bus: Bus) -> None:
+        self._metrics.bus_connected.set(1)
+        bus.on_link_change(lambda _up: self._metrics.bus_connected.set(self.link_is_up()))
+
+
+class BusStore:
+    """Durable values of an event source, kept on its bus."""
+
+    def __init__(self, bus: Bus, namespace: str, event_source: str) -> None:
+        self._bus = bus
+        self._prefix = f"{namespace}/{event_source}/"
+        self._state: State | None = None
+
+    async def get(self, key: str) -> bytes | None:
+        """The value of *key*.  Raises :exc:`BusError`."""
+        entry = await (await self._opened()).get(self._prefix + key)
+        return None if entry is None else entry.value
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Set *key*.  Raises :exc:`BusError`."""
+        await (await self._opened()).put(self._prefix + key, value)
+
+    async def _opened(self) -> State:
+        if self._state is None:
+            self._state = await self._bus.state("tiphys-event-sources")
+        return self._state

@@ -1,0 +1,232 @@
+"""Runs one push source: its endpoint, and the answer to each request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+from tiphys.aio import capped_backoff
+from tiphys.errors import (
+    BusUnavailable,
+    ManifestError,
+    MissingExtraError,
+    PublishError,
+    TiphysError,
+)
+from tiphys.ingest import (
+    Admission,
+    IngestServer,
+    Mount,
+    Refused,
+    Reply,
+    Request,
+    ServerTLS,
+    server_tls,
+)
+from tiphys.ingest.bursts import Bursts
+from tiphys.ingest.guards import guards_of
+from tiphys.observe.metrics import Metrics
+from tiphys.sources._base import Incoming, PushSource, SourceContext
+from tiphys.sources._dispatch import Dispatcher
+from tiphys.sources._waiting import unless
+
+T = TypeVar("T")
+
+STORED = b"success"
+NOT_STORED = b"failed to record event"
+ACCEPTED = Reply(200, STORED)
+UNAVAILABLE = Reply(503, NOT_STORED, {"retry-after": "5"})
+NOT_RECORDED = Reply(500, NOT_STORED)
+BROKEN = Reply(500, b"internal error")
+LONGEST_HEADER = 4096  # characters; many clients give up at 8190
+
+
+class PushService:
+    """
+    One event service of a source whose events are requests.
+
+    The sender gets its answer when the bus has all events of the request, or did not take one of
+    them; the answer names their ids.
+    """
+
+    def __init__(
+        self,
+        source: PushSource[Any],
+        ctx: SourceContext,
+        dispatcher: Dispatcher,
+        ingest: IngestServer,
+        metrics: Metrics,
+    ) -> None:
+        self.status = dispatcher.status
+        self._source = source
+        self._ctx = ctx
+        self._dispatcher = dispatcher
+        self._ingest = ingest
+        self._log = dispatcher.log
+        self._stopping = asyncio.Event()
+        self._bursts = Bursts(ctx.clock)
+        labels = (ctx.namespace, ctx.event_source, ctx.event_name)
+        self._refusals = metrics.requests_refused
+        self._labels = labels
+        webhook = source.webhook
+        self.status.endpoint = f":{webhook.port}{webhook.endpoint}"
+
+    def stop(self) -> None:
+        """Take no more requests; :meth:`run` ends when those on their way are answered."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """
+        Answer requests until :meth:`stop`.
+
+        What may work later is tried again: a port in use, a missing Secret, a hook that the
+        provider does not accept.  Raises :exc:`ManifestError` when the manifest is wrong.
+        """
+        mount = await self._insist(self._mount)
+        if mount is None:
+            return
+        try:
+            async with AsyncExitStack() as stack:
+                await self._insist(lambda: stack.enter_async_context(self._active()))
+                self.status.ready = not self._stopping.is_set()
+                await self._stopping.wait()
+        finally:
+            self.status.ready = False
+            await mount.close()
+
+    async def answer(self, request: Request) -> Reply:
+        """The answer to one request."""
+        try:
+            received = await self._source.receive(request, self._ctx)
+            if isinstance(received, Reply):
+                return received
+            if isinstance(received, Incoming):
+                return _accepted([await self._store(received)])
+            return await self._store_all(received)
+        except Refused as refused:
+            if refused.failure:
+                self._dispatcher.failed()
+            self._note_refusal(refused, request)
+            return refused.reply()
+        except BusUnavailable:
+            return UNAVAILABLE
+        except PublishError:
+            return NOT_RECORDED
+        except Exception:  # noqa: BLE001 - one request's bug must not stop the others
+            self._log.error("A request could not be processed", exc_info=True)
+            self._dispatcher.failed()
+            return BROKEN
+
+    async def _store(self, incoming: Incoming) -> str | None:
+        """Publish one event and settle it; return its id, None when the filter dropped it."""
+        try:
+            id = await self._dispatcher.send(incoming)
+        except TiphysError:
+            await incoming.nack()
+            raise
+        await incoming.ack()
+        return id
+
+    async def _store_all(self, events: Sequence[Incoming]) -> Reply:
+        """Publish the events of one request at once; the request fails when one of them does."""
+        outcomes = await asyncio.gather(*map(self._store, events), return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for failure in failures:
+            if isinstance(failure, BusUnavailable):
+                raise failure
+        if failures:
+            raise failures[0]
+        return _accepted([outcome for outcome in outcomes if isinstance(outcome, str)])
+
+    async def _mount(self) -> Mount:
+        webhook, ctx = self._source.webhook, self._ctx
+        before, after = guards_of(webhook, ctx.secret, ctx.clock)
+        if not webhook.endpoint.startswith("/"):
+            self._log.warning(
+                "The endpoint does not begin with a slash, so no request reaches it",
+                endpoint=webhook.endpoint,
+            )
+        admission = Admission(
+            before, after, self._source.limit, self._too_large, self._note_refusal
+        )
+        owner = f"event source {ctx.event_source!r}, event {ctx.event_name!r}"
+        tls = await self._tls()
+        return await self._ingest.mount(
+            webhook.port, webhook.endpoint, tls, self.answer, admission=admission, owner=owner
+        )
+
+    async def _tls(self) -> ServerTLS | None:
+        webhook = self._source.webhook
+        if webhook.server_cert_secret is None or webhook.server_key_secret is None:
+            if webhook.server_cert_secret or webhook.server_key_secret:
+                self._log.warning("Without both certificate and key the endpoint is not encrypted")
+            return None
+        certificate = await self._ctx.secret(webhook.server_cert_secret)
+        return server_tls(certificate, await self._ctx.secret(webhook.server_key_secret))
+
+    @asynccontextmanager
+    async def _active(self) -> AsyncIterator[None]:
+        """What the source keeps elsewhere while the endpoint answers; leaving it cannot fail."""
+        active = self._source.active(self._ctx)
+        await active.__aenter__()
+        try:
+            yield
+        finally:
+            try:
+                await active.__aexit__(None, None, None)
+            except Exception:  # noqa: BLE001 - the endpoint goes in any case
+                self._log.warning(
+                    "What belongs to the endpoint could not be removed", exc_info=True
+                )
+
+    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T | None:
+        """Make *attempt* until it works; None when the service is stopping meanwhile."""
+        pauses = capped_backoff(1.0)
+        while not self._stopping.is_set():
+            try:
+                result = await attempt()
+            except (ManifestError, MissingExtraError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a client library raises
+                self._in_trouble(error)
+            else:
+                self._recovered()
+                return result
+            await unless(self._stopping, self._ctx.clock.sleep(next(pauses)))
+        return None
+
+    def _in_trouble(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, TiphysError) else f"{type(error).__name__}: {error}"
+        if self.status.error is None:
+            self._log.error("The endpoint does not work yet and is tried again", error=text)
+        self.status.error = text
+
+    def _recovered(self) -> None:
+        if self.status.error is not None:
+            self._log.info("The endpoint works")
+        self.status.error = None
+
+    def _too_large(self, request: Request) -> Reply:
+        self._dispatcher.failed()
+        return self._source.too_large(request)
+
+    def _note_refusal(self, refused: Refused, request: Request) -> None:
+        self._refusals.labels(*self._labels, refused.reason).inc()
+        if (count := self._bursts.count(refused.reason)) is not None:
+            self._log.warning(
+                "A request was refused",
+                reason=refused.reason,
+                error=refused.message,
+                client=request.client,
+                count=count,
+            )
+
+
+def _accepted(ids: Sequence[str | None]) -> Reply:
+    """Success, with the ids of the events, as many as a header may hold."""
+    named = ",".join(id for id in ids if id is not None)
+    if len(named) > LONGEST_HEADER:
+        named = named[: named.rindex(",", 0, LONGEST_HEADER)]
+    return Reply(200, STORED, {"x-event-id": named}) if named else ACCEPTED

@@ -1,0 +1,262 @@
+"""The webhook source, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tiphys.errors import ManifestError
+from tiphys.testing.push_sources import ENDPOINT, PushSourceContract, Sent
+from tiphys.testing.sources import data_of, make_source
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/json"}
+
+
+class TestWebhook(PushSourceContract):
+    key = "webhook"
+    context_at = ""
+
+    def block(self) -> dict[str, Any]:
+        return {}
+
+    def request(self, n: int) -> Sent:
+        return Sent(b'{"n": %d}' % n, JSON)
+
+    def number(self, data: dict[str, Any]) -> int:
+        return int(data["body"]["n"])
+
+
+webhook = TestWebhook()
+
+
+async def payload(sent: Sent, path: str = ENDPOINT, **context: Any) -> dict[str, Any]:
+    """The payload of the event that comes of a request."""
+    async with webhook.running(**context) as endpoint:
+        answer = await endpoint.send(sent, path)
+        assert (answer.status, answer.body) == (200, "success")
+    (event,) = endpoint.bus.published
+    return data_of(event)
+
+
+async def refusal(sent: Sent, path: str = ENDPOINT, **context: Any) -> tuple[int, str, float]:
+    """Status, body, and failures counted for a request that is no event."""
+    async with webhook.running(**context) as endpoint:
+        answer = await endpoint.send(sent, path)
+    assert endpoint.bus.published == []
+    return answer.status, answer.body, endpoint.value("events_processing_failed_total")
+
+
+async def test_the_payload_holds_headers_body_and_metadata() -> None:
+    sent = Sent(b'{"message":"hi"}', {**JSON, "X-GitHub-Event": "push", "Accept": "*/*"})
+    data = await payload(sent, metadata={"team": "a"})
+
+    assert data["header"].pop("Accept-Encoding")
+    assert list(data) == ["header", "body", "metadata"]
+    assert data == {
+        "header": {
+            "Content-Type": ["application/json"],
+            "X-Github-Event": ["push"],
+            "Accept": ["*/*"],
+            "Content-Length": ["16"],
+        },
+        "body": {"message": "hi"},
+        "metadata": {"team": "a"},
+    }
+
+
+async def test_without_metadata_the_member_is_absent() -> None:
+    assert set(await payload(Sent(b"1"))) == {"header", "body"}
+
+
+@pytest.mark.parametrize(
+    ("body", "embedded"),
+    [
+        (b' { "b" : 1.50 ,\n "a" : "x  y" } ', b'{"b":1.50,"a":"x  y"}'),
+        (b'{"a":1,"a":2}', b'{"a":1,"a":2}'),
+        (b"12345678901234567890123", b"12345678901234567890123"),
+        (b"1e400", b"1e400"),
+        (b'"<&>\xe2\x80\xa8"', b'"\\u003c\\u0026\\u003e\\u2028"'),
+        (b'"\\ud800 \xff"', b'"\\ufffd \xef\xbf\xbd"'),
+        (b" null ", b"null"),
+        (b"[ ]", b"[]"),
+        (b'"\\"  \\\\" ', b'"\\"  \\\\"'),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, JSON, {"Content-Type": FORM["Content-Type"] + "; a=b"}])
+async def test_a_body_is_embedded_with_its_text_but_without_its_space(
+    body: bytes, embedded: bytes, headers: dict[str, str]
+) -> None:
+    async with webhook.running() as endpoint:
+        assert (await endpoint.send(Sent(body, headers))).status == 200
+
+    (event,) = endpoint.bus.published
+    assert (event.data or b"").endswith(b',"body":' + embedded + b"}")
+
+
+async def test_the_query_of_a_get_is_the_body() -> None:
+    sent = Sent(b"", method="GET")
+    path = f"{ENDPOINT}?a=1&b=x%20y&a=%C3%A9+z&c&=d&bad=%zz&semi;colon=1"
+
+    assert (await payload(sent, path, method="GET"))["body"] == {
+        "a": ["1", "é z"],
+        "b": ["x y"],
+        "c": [""],
+        "": ["d"],
+    }
+    assert (await payload(sent, method="GET"))["body"] == {}
+
+
+async def test_the_fields_of_a_form_are_the_body_and_the_query_is_not() -> None:
+    data = await payload(Sent(b"a=1&a=2&b=%26", FORM), f"{ENDPOINT}?q=1")
+
+    assert data["body"] == {"a": ["1", "2"], "b": ["&"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "text"),
+    [
+        (b"a=%zz", ENDPOINT, 'invalid URL escape "%zz"'),
+        (b"a=1;b=2", ENDPOINT, "invalid semicolon separator in query"),
+        (b"a=1", f"{ENDPOINT}?q=%", 'invalid URL escape "%"'),
+    ],
+)
+async def test_a_malformed_form_is_an_error(body: bytes, path: str, text: str) -> None:
+    assert await refusal(Sent(body, FORM), path) == (500, text, 1)
+
+
+async def test_a_form_has_a_limit_of_its_own() -> None:
+    large = Sent(b"a=" + b"x" * 2000, FORM)
+    assert len((await payload(large, maxPayloadSize=1000))["body"]["a"][0]) == 2000
+
+    too_large = Sent(b"a=" + b"x" * (10 << 20), FORM)
+    assert await refusal(too_large) == (500, "http: POST too large", 1)
+
+
+async def test_another_method_than_the_configured_is_refused_and_not_counted() -> None:
+    text = "http method does not match"
+
+    assert await refusal(Sent(b"{}", method="PUT")) == (400, text, 0)
+    assert await refusal(Sent(b"", method="GET")) == (400, text, 0)
+    assert await refusal(Sent(b"{}"), method="") == (400, text, 0)
+    assert await refusal(Sent(b"{}"), method="post") == (400, text, 0)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+async def test_a_method_that_cannot_be_used_fails_every_request(method: str) -> None:
+    answer = await refusal(Sent(b"{}", method=method), method=method)
+
+    assert answer == (400, f"unsupoorted method: {method}", 1)
+
+
+async def test_a_body_over_the_limit_gets_the_answer_of_argo_events_once() -> None:
+    text = "failed to parse request body, http: request body too large"
+
+    assert await refusal(Sent(b'"123456789"'), maxPayloadSize=10) == (400, text, 1)
+    assert (await payload(Sent(b'"12345678"'), maxPayloadSize=10))["body"] == "12345678"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "unexpected end of JSON input"),
+        (b'{"a":', "unexpected end of JSON input"),
+        (b"hello", "unexpected character"),
+        (b"{} {}", "unexpected content after document"),
+        (b"NaN", "unexpected character"),
+        (b"[" * 5000 + b"]" * 5000, "depth limit"),
+        (b'"\xff', "unexpected end of JSON input"),
+    ],
+)
+async def test_a_body_that_is_not_one_json_value_is_refused(body: bytes, text: str) -> None:
+    status, answer, failures = await refusal(Sent(body))
+
+    assert (status, failures) == (400, 1)
+    assert text in answer
+
+
+async def test_a_signature_is_demanded_and_a_forged_one_is_counted() -> None:
+    settings = {
+        "secret": {"name": "hook", "key": "key"},
+        "header": "X-Signature-256",
+        "prefix": "sha256=",
+        "timestampHeader": "X-Time",
+    }
+
+    class Signed(TestWebhook):
+        def secrets(self) -> dict[str, str]:
+            return {"hook/key": "k3y"}
+
+    async with Signed().running(hmac=settings) as endpoint:
+        now = str(int(time.time()))
+        digest = hmac.new(b"k3y", now.encode() + b'.{"n": 1}', hashlib.sha256).hexdigest()
+        headers = {"X-Time": now, "X-Signature-256": f"sha256={digest}"}
+        assert (await endpoint.send(Sent(b'{"n": 1}', headers))).status == 200
+        forged = await endpoint.send(Sent(b'{"n": 2}', headers))
+
+    assert (forged.status, forged.body) == (401, "the signature does not match")
+    assert len(endpoint.bus.published) == 1
+    assert endpoint.value("http_requests_refused_total", reason="signature") == 1
+
+
+async def test_an_address_that_sends_too_much_is_told_to_wait() -> None:
+    async with webhook.running(rateLimit={"requests": 2, "period": "1h"}) as endpoint:
+        answers = [await endpoint.send(Sent(b"1")) for _ in range(3)]
+
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert int(answers[2].headers["Retry-After"]) > 1000
+    assert len(endpoint.bus.published) == 2
+
+
+async def test_only_the_allowed_networks_may_send() -> None:
+    status, _, failures = await refusal(Sent(b"1"), allowedCIDRs=["192.0.2.0/24"])
+    assert (status, failures) == (403, 0)
+
+    assert (await payload(Sent(b"1"), allowedCIDRs=["127.0.0.0/8"]))["body"] == 1
+
+
+async def test_a_network_that_is_none_ends_the_service_with_its_name() -> None:
+    with pytest.raises(ManifestError, match=r"allowedCIDRs.*10\.0\.0\.0/99"):
+        async with webhook.running(allowedCIDRs=["10.0.0.0/99"]):
+            pass
+
+
+async def test_stopping_answers_the_requests_that_are_on_their_way() -> None:
+    async with webhook.running(timeout=30.0) as endpoint:
+        endpoint.bus.connected = False
+        asking = asyncio.create_task(endpoint.send(Sent(b"1")))
+        await asyncio.sleep(0.2)
+        endpoint.service.stop()
+        await asyncio.sleep(0.1)
+        endpoint.bus.connected = True
+
+        assert (await asking).status == 200
+    assert len(endpoint.bus.published) == 1
+
+
+async def test_the_headers_of_the_answer_are_those_of_a_text() -> None:
+    async with webhook.running() as endpoint:
+        answer = await endpoint.send(Sent(json.dumps({"a": 1}).encode()))
+
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "Date" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("context", "text"),
+    [
+        ({"endpoint": "", "port": "1"}, "`endpoint` is missing"),
+        ({"endpoint": "/a", "port": ""}, "`port` is missing"),
+        ({"endpoint": "/a", "port": "http"}, "'http' is not a port"),
+    ],
+)
+def test_a_place_that_makes_no_sense_is_named(context: dict[str, str], text: str) -> None:
+    (problem,) = make_source("webhook", context).check()
+
+    assert text in problem

@@ -1,0 +1,40 @@
+"""What lint is told about the components that there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from tiphys.manifests.common import SourceConfig, TriggerConfig
+from tiphys.runtime.components import InstalledComponents
+from tiphys.sources import sources
+from tiphys.triggers import triggers
+
+COMPONENTS = InstalledComponents()
+
+
+def test_all_registered_components_are_there() -> None:
+    assert set(COMPONENTS.source_keys()) == set(sources.names())
+    assert set(COMPONENTS.trigger_keys()) == set(triggers.names())
+
+
+@pytest.mark.parametrize("key", sorted(triggers.names()))
+def test_every_trigger_has_a_model_whose_options_are_described(key: str) -> None:
+    model = COMPONENTS.trigger_model(key)
+
+    assert issubclass(model, TriggerConfig)
+    assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("key", sorted(sources.names()))
+def test_every_source_has_a_model_whose_options_are_described(key: str) -> None:
+    model = COMPONENTS.source_model(key)
+
+    assert issubclass(model, SourceConfig)
+    assert COMPONENTS.source_replicas(key) in ("one", "many")
+    assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+def test_a_trigger_checks_its_options() -> None:
+    model = COMPONENTS.trigger_model("http")
+
+    assert COMPONENTS.check_trigger("http", model.model_validate({"url": "http://localhost"})) == []
