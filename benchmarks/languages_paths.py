@@ -51,14 +51,26 @@ def main(body: bytes) -> None:
     print(f"{'decode to a value':42}{microseconds(lambda: gjson.parse(body).value()):10.1f}")
     print(f"{'path':42}{'value':>10}{'source':>10}")
     for text in PATHS:
-        path = paths.compile(text)
-        value = microseconds(lambda path=path: path.get(document).exists)
-        source = microseconds(lambda path=path: path.get(document).raw)
-        print(f"{text:42}{value:10.1f}{source:10.1f}")
-    text = body.decode()
+        print(f"{text:42}{evaluation(text, document):10.1f}{source(text, document):10.1f}")
     for dest in ("ref", "repository.owner.login", "new.0.key"):
-        spent = microseconds(lambda dest=dest: sjson.set_value(text, dest, "value"))
-        print(f"{'set ' + dest:42}{spent:10.1f}")
+        print(f"{'set ' + dest:42}{setting(document.text, dest):10.1f}")
+
+
+def evaluation(text: str, document: gjson.Document) -> float:
+    """Find out whether the value exists, and what it is if it is a text or number."""
+    path = paths.compile(text)
+    return microseconds(lambda: path.get(document).exists)
+
+
+def source(text: str, document: gjson.Document) -> float:
+    """Find the source text of the value too."""
+    path = paths.compile(text)
+    return microseconds(lambda: path.get(document).raw)
+
+
+def setting(text: str, dest: str) -> float:
+    """Set a text."""
+    return microseconds(lambda: sjson.set_value(text, dest, "value"))
 
 
 if __name__ == "__main__":

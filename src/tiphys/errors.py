@@ -11,6 +11,16 @@ Every error this package raises on purpose.
     - PublishError         the bus did not take the event; the source must not acknowledge it
     - Conflict             somebody else changed a value of the state first
     - EventDecodeError     a message on the bus is not a CloudEvent
+  + KubernetesError        the Kubernetes API refused a request, or the cluster cannot be found
+    - ClusterNotConfigured no cluster is configured, or its configuration is wrong
+    - ClusterUnavailable   no API server answers; worth another try
+    - NotFound             there is no such object or kind
+    - AlreadyExists        an object of this name is there
+    - UpdateConflict       somebody else changed or owns what was to be written; read again
+    - Gone                 the resource version is too old; list again
+    - Forbidden            the identity may not do this
+    - Invalid              the object is not accepted as it is; retrying cannot help
+    - TooManyRequests      the server asks to come back later
   + SourceError            the service an event source listens to refused or cannot be reached
   + ActionError            one attempt of an action failed
     - TriggerError         the target refused or could not be reached
@@ -23,22 +33,35 @@ Two questions decide a class: is it worth trying again, and whose fault is it?  
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
     "ActionError",
+    "AlreadyExists",
     "BusError",
     "BusUnavailable",
+    "ClusterNotConfigured",
+    "ClusterUnavailable",
     "Conflict",
     "EventDecodeError",
+    "Forbidden",
+    "Gone",
+    "Invalid",
+    "KubernetesError",
     "ManifestError",
     "MissingExtraError",
+    "NotFound",
     "ParameterError",
     "PolicyError",
     "PublishError",
     "SecretError",
     "SourceError",
     "TiphysError",
+    "TooManyRequests",
     "TriggerError",
     "UnknownComponentError",
+    "UpdateConflict",
 ]
 
 
@@ -108,6 +131,67 @@ class Conflict(BusError):
 
 class EventDecodeError(BusError):
     """A message on the bus is not a CloudEvent; trying again cannot help."""
+
+
+class KubernetesError(TiphysError):
+    """
+    The Kubernetes API refused a request, or the cluster cannot be found.
+
+    *status* is the HTTP status (0 without an answer), *reason* and *details* are those of the
+    server's ``Status`` object, *retry_after* the seconds it asks to wait, where it does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        details: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.reason = reason
+        self.details: Mapping[str, Any] = details or {}
+        self.retry_after = retry_after
+
+
+class ClusterNotConfigured(KubernetesError):
+    """No cluster is configured, or its configuration is wrong; the message names what was tried."""
+
+
+class ClusterUnavailable(KubernetesError):
+    """No API server answers; worth another try."""
+
+
+class NotFound(KubernetesError):
+    """There is no such object or kind."""
+
+
+class AlreadyExists(KubernetesError):
+    """An object of this name is there."""
+
+
+class UpdateConflict(KubernetesError):
+    """Somebody else changed or owns what was to be written; read again."""
+
+
+class Gone(KubernetesError):
+    """The resource version or the page is too old; list again."""
+
+
+class Forbidden(KubernetesError):
+    """The identity may not do this; the message has the rule that would allow it."""
+
+
+class Invalid(KubernetesError):
+    """The object is not accepted as it is; retrying cannot help."""
+
+
+class TooManyRequests(KubernetesError):
+    """The server asks to come back later, after *retry_after* seconds where it says so."""
 
 
 class SourceError(TiphysError):

@@ -120,6 +120,8 @@ class DataDirectory:
 
     def configure(self, access: Access, sync: str, max_payload: int) -> None:
         """Write the configuration of nats-server.  *sync*: see :class:`EmbeddedServer`."""
+        # The limits of streams count as taken; so as to use them as bounds, not as reservations,
+        # their sum must not be held against what the disk has left.
         quoted = json.dumps  # the quoting of both agrees for what can be in a path
         self._write(
             self.config,
@@ -136,6 +138,7 @@ authorization {{ user: {quoted(access.user)}, password: {quoted(access.password)
 jetstream {{
   store_dir: {quoted(str(self.nats))}
   sync_interval: {quoted(sync)}
+  max_file_store: 1TB
 }}
 """,
         )

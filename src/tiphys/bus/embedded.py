@@ -9,7 +9,9 @@ the disk has not got yet; *sync* bounds that.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -29,12 +31,6 @@ MAX_PAYLOAD = 8 * 1024 * 1024
 _START_LIMIT = 60.0  # seconds; a large store takes a while to be read
 _STOP_LIMIT = 15.0
 _STABLE = 10.0  # seconds after which a restarted server counts as well
-_DAY = 86_400_000_000_000
-
-EMBEDDED_STREAM = StreamSettings(
-    max_age=7 * _DAY, max_bytes=20 * 1024**3, replicas=1, duplicates=300_000_000_000
-)
-"""As a managed bus, except that events are bounded by their size and not by their number."""
 
 # Started through an interpreter that replaces itself: the kernel is told to end the server when
 # this program dies in any way, without code of ours running between a fork and an exec.
@@ -47,6 +43,18 @@ except (AttributeError, OSError):
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
+
+
+def embedded_stream(data_dir: Path) -> StreamSettings:
+    """
+    The stream of a bus whose manifest says nothing: a week of events, as on a managed bus.
+
+    Bounded by its size and not by the number of events, which would lose those of a sensor that
+    was away for a while: 20 GiB, or half of what the disk has left where that is less.
+    """
+    day = 86_400_000_000_000
+    size = min(20 * 1024**3, shutil.disk_usage(data_dir).free // 2)
+    return StreamSettings(max_age=7 * day, max_bytes=size, replicas=1, duplicates=300_000_000_000)
 
 
 class EmbeddedServer:
@@ -66,7 +74,7 @@ class EmbeddedServer:
         self._access: Access | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
-        self._restarting = False
+        self._asked_to_end: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """
@@ -112,10 +120,14 @@ class EmbeddedServer:
         )
 
     def restart(self) -> None:
-        """Have the server stopped and started again."""
-        if self._process is not None and self._process.returncode is None:
+        """Have the server stopped and started again; a second call for the same one kills it."""
+        process = self._process
+        if process is not None and process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
+                process.send_signal(
+                    signal.SIGKILL if self._asked_to_end is process else signal.SIGTERM
+                )
+            self._asked_to_end = process
 
     async def _supervise(self, program: Path) -> None:
         while True:
@@ -199,22 +211,29 @@ class EmbeddedServer:
 
 
 class EmbeddedBus(JetStreamBus):
-    """A bus on a server of its own; *data_dir* keeps everything."""
+    """
+    A bus on a server of its own; *data_dir* keeps everything.
+
+    *stream* is used with one replica, since there is one server; see :func:`embedded_stream`.
+    """
 
     def __init__(
         self,
         data_dir: Path,
         *,
         sync: str = DEFAULT_SYNC,
-        stream: StreamSettings = EMBEDDED_STREAM,
+        stream: StreamSettings | None = None,
         name: str = "tiphys",
     ) -> None:
         self.server = EmbeddedServer(data_dir, sync=sync)
-        super().__init__(self._where, stream=stream, name=name)
+        self._given_stream = stream
+        super().__init__(self._where, name=name)
 
     async def start(self) -> None:
         """Start the server, connect, and create the stream of events if it is missing."""
         await self.server.start()
+        wanted = self._given_stream or embedded_stream(self.server.files.path)
+        self._settings = dataclasses.replace(wanted, replicas=1)
         try:
             await super().start()
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -100,10 +101,11 @@ def _escaped(text: str, more: str = "") -> str:
 
 
 def _print_text(findings: Sequence[Finding], loaded: Loaded) -> None:
+    colour = False if os.environ.get("NO_COLOR") else None  # None: on a terminal
     for finding in findings:
-        typer.echo(_line(finding))
+        typer.echo(_line(finding), color=colour)
         if finding.path:
-            typer.secho(f"    at {finding.path}", dim=True)
+            typer.secho(f"    at {finding.path}", dim=True, color=colour)
         if finding.hint:
             typer.echo(f"    hint: {finding.hint}")
     typer.echo(_summary(findings, loaded))

@@ -36,9 +36,13 @@ class Request:
         return parse_qs(self.query, keep_blank_values=True, strict_parsing=bool(self.query))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Reply:
-    """An HTTP answer; plain text unless *headers* (names in lower case) say otherwise."""
+    """
+    An HTTP answer; plain text unless *headers* (names in lower case) say otherwise.
+
+    Not to be changed: it may be the answer to many requests.
+    """
 
     status: int = 200
     body: bytes = b""

@@ -58,7 +58,7 @@ class Block(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=_camel, populate_by_name=True, extra="allow", frozen=True
+        alias_generator=_camel, populate_by_name=True, extra="allow", frozen=True, strict=True
     )
 
     @model_validator(mode="before")
@@ -116,10 +116,8 @@ class BackoffBlock(Block):
     """Pauses between attempts (spec: sensors 1.8)."""
 
     duration: Duration = Field(1.0, description="First pause; the default is `1s`.")
-    factor: float = Field(1.0, strict=True, description="Multiplies the pause after each attempt.")
-    jitter: float = Field(
-        1.0, strict=True, description="Each pause grows by a random share of up to this much."
-    )
+    factor: float = Field(1.0, description="Multiplies the pause after each attempt.")
+    jitter: float = Field(1.0, description="Each pause grows by a random share of up to this much.")
     steps: int = Field(5, description="Total number of attempts; 5 also for 0 and below.")
 
 

@@ -237,9 +237,9 @@ class _Loading:
 
     def _class(self, origin: Origin, data: dict[str, Any], named: bool) -> type[AnyManifest] | None:
         """The class of an object of ours; tells of those that were probably meant to be."""
-        version, kind = data.get("apiVersion"), data.get("kind")
-        ours = isinstance(version, str) and version.startswith("argoproj.io/")
-        if (cls := _KINDS.get((str(version), str(kind)))) is not None:
+        version, kind = _text(data.get("apiVersion")), _text(data.get("kind"))
+        ours = version is not None and version.startswith("argoproj.io/")
+        if version and kind and (cls := _KINDS.get((version, kind))) is not None:
             return cls
         if kind in _OUR_KINDS and (ours or version is None):
             found = f"`{version}`" if version else "missing"
@@ -247,8 +247,8 @@ class _Loading:
             self._find("error", "kind", origin, message, path="apiVersion")
         elif ours and kind is None:
             self._find("error", "kind", origin, "`kind` is missing")
-        elif ours and kind not in _ARGO_KINDS and nearest(str(kind), _OUR_KINDS):
-            message = f"there is no kind `{kind}`{nearest(str(kind), _OUR_KINDS)}"
+        elif ours and kind not in _ARGO_KINDS and nearest(kind or "", _OUR_KINDS):
+            message = f"there is no kind `{kind}`{nearest(kind or '', _OUR_KINDS)}"
             self._find("error", "kind", origin, message, path="kind")
         elif kind is None and version is None:
             if named:
@@ -295,6 +295,11 @@ class _Loading:
     ) -> None:
         steps = (path,) if path else ()
         self.loaded.findings.append(origin.finding(severity, rule, steps, message, hint))
+
+
+def _text(value: Any) -> str | None:
+    """*value* if it is a text that says something."""
+    return value if isinstance(value, str) and value else None
 
 
 def _below(key: str, mismatch: Mismatch) -> Mismatch:

@@ -22,6 +22,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _ROUNDS = 20
 _SHOWN = 40
+_PLAIN_TYPES = ("int_type", "float_type", "bool_type")
+_UNQUOTED = re.compile(r"-?\d+(\.\d+)?|true|false")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,8 +139,8 @@ def _mismatch(path: FieldPath, details: list[ErrorDetails], secret: bool) -> Mis
 def _hint(detail: ErrorDetails, value: Any) -> str:
     if detail["type"] == "string_type" and isinstance(value, int | float):
         return "put it in quotes"
-    if detail["type"] == "float_type" and isinstance(value, str):
-        return "write the number without quotes"
+    if isinstance(value, str) and _UNQUOTED.fullmatch(value) and detail["type"] in _PLAIN_TYPES:
+        return "write it without quotes"
     if detail["type"] in ("literal_error", "enum") and isinstance(value, str):
         return nearest(value, re.findall(r"'([^']*)'", detail["ctx"]["expected"]))[2:]
     if value is None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tiphys.bus import Bus, State
-from tiphys.bus.embedded import DEFAULT_SYNC, EMBEDDED_STREAM, EmbeddedBus
-from tiphys.bus.jetstream import JetStreamBus
+from tiphys.bus.embedded import DEFAULT_SYNC, EmbeddedBus
+from tiphys.bus.jetstream import JetStreamBus, StreamSettings
 from tiphys.errors import ManifestError
 from tiphys.manifests.event_bus import EventBusSpec
 from tiphys.manifests.objects import EventBus
@@ -84,9 +84,9 @@ class Buses:
                 f"EventBus {name!r} is a NATS Streaming server, which this version cannot use; "
                 "jetstream (embedded) and jetstreamExotic can be"
             )
-        settings = EMBEDDED_STREAM
-        if spec is not None and spec.jetstream is not None:
-            settings = settings.merged(spec.jetstream.stream_config)
+        settings = None
+        if spec is not None and spec.jetstream is not None and spec.jetstream.stream_config:
+            settings = StreamSettings.shipped().merged(spec.jetstream.stream_config)
         data_dir = self._data_dir / namespace / name
         return EmbeddedBus(data_dir, sync=self._sync, stream=settings)
 

@@ -117,6 +117,8 @@ class Standalone:
 
     def not_ready(self) -> list[str]:
         """What does not do its work at this moment, a sentence each."""
+        if self.desired is NOTHING:
+            return ["the manifests are being loaded"]
         missing = [f"{_shown(key)}: {text}" for key, text in self.failures.items()]
         for (namespace, name), bus in self._buses.opened.items():
             if not bus.connected:

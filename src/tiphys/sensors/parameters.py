@@ -131,7 +131,8 @@ def build_payload(parameters: Sequence[CompiledParameter], events: Events) -> by
             continue
         if not compiled.parameter.dest:
             return value.text.encode("utf-8", "surrogateescape")
-        document = _stored(document, compiled, value)
+        # A destination with wildcards matches nothing in an empty document, and leaves it empty.
+        document = _stored(document, compiled, value) or None
     return None if document is None else document.encode("utf-8", "surrogateescape")
 
 

@@ -10,6 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from tiphys.errors import ParameterError
+from tiphys.languages import gjson
 from tiphys.manifests.common import Parameter, TriggerConfig
 from tiphys.manifests.sensor import TriggerTemplate
 from tiphys.sensors import parameters
@@ -56,7 +57,8 @@ class Renderer:
                 prepared = self._compile(config)
             else:
                 text = orjson.dumps(resource).decode()
-                resource = orjson.loads(parameters.apply(text, prepared.parameters, events))
+                changed = apply_resource_parameters(text, prepared.parameters, events)
+                resource = orjson.loads(changed)
         payload = None
         if prepared.payload is not None:
             payload = parameters.build_payload(prepared.payload, events)
@@ -128,6 +130,21 @@ def apply_template_parameters(
         return TriggerTemplate.model_validate(orjson.loads(text))
     except ValidationError as error:
         raise ParameterError(_first(error), retryable=False) from error
+
+
+def apply_resource_parameters(
+    resource: str, compiled: list[CompiledParameter], events: Mapping[str, Event]
+) -> str:
+    """
+    The JSON of a Kubernetes object after a trigger's resource parameters (spec: sensors 15.4).
+
+    Raises :exc:`ParameterError`, also when the object has no kind before or after.
+    """
+    changed = parameters.apply(resource, compiled, events)
+    for text in (resource, changed):
+        if not gjson.get(text, "kind").string():
+            raise ParameterError(f"Object 'Kind' is missing in '{text[:200]}'", retryable=False)
+    return changed
 
 
 def validated(trigger: type[Trigger[Any]], block: Any) -> TriggerConfig:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.languages.expr._values import is_nil
+from tiphys.languages.expr._values import AnyMap, is_nil
 from tiphys.languages.template.moments import Time
 from tiphys.languages.template.printing import display
 from tiphys.languages.template.text import mended, runes
@@ -24,7 +24,7 @@ def difference(value: Any, wanted: dict[str, Any]) -> str | None:
 
 def _normal(value: Any) -> Any:
     """A form in which numbers are equal by value, and booleans differ from them."""
-    if is_nil(value):
+    if is_nil(value) and not isinstance(value, AnyMap):
         return "null"
     if isinstance(value, bool):
         return repr(value)

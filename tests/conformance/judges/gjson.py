@@ -44,9 +44,9 @@ def _differences(found: gjson.Result, expected: dict[str, Any]) -> str | None:
 
 def _same_value(value: Any, expected: dict[str, Any]) -> bool:
     if "json" in expected:
-        return _comparable(value) == _comparable(json.loads(expected["json"]))
+        return bool(_comparable(value) == _comparable(json.loads(expected["json"])))
     if isinstance(value, float):
-        return format_g(value) == expected["text"]
+        return bool(format_g(value) == expected["text"])
     # Go's own text of a composite value that JSON cannot hold: compare its letters and digits.
     return isinstance(value, (list, dict)) and not _is_plain(value)
 

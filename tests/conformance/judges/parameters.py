@@ -11,7 +11,11 @@ from tiphys.manifests.common import Parameter, ParameterSource
 from tiphys.manifests.sensor import TriggerTemplate
 from tiphys.sensors import parameters
 from tiphys.sensors.parameters import CompiledParameter, compile_parameters
-from tiphys.sensors.rendering import apply_template_parameters, validated
+from tiphys.sensors.rendering import (
+    apply_resource_parameters,
+    apply_template_parameters,
+    validated,
+)
 from tiphys.triggers import triggers
 
 
@@ -45,7 +49,9 @@ def _resolve(question: dict[str, Any], answer: dict[str, Any]) -> str | None:
 
 def _apply(question: dict[str, Any], answer: dict[str, Any]) -> str | None:
     events = events_of(question.get("events"))
-    return differs(parameters.apply(question["obj"], _parameters(question), events), answer["out"])
+    return differs(
+        parameters.apply(question["obj"], _parameters(question), events), answer.get("out")
+    )
 
 
 def _payload(question: dict[str, Any], answer: dict[str, Any]) -> str | None:
@@ -61,7 +67,7 @@ def _template(question: dict[str, Any], answer: dict[str, Any]) -> str | None:
         trigger["template"], _parameters(trigger), events_of(question.get("events"))
     )
     result = _typed(template)
-    expected = json.loads(answer["out"])
+    expected = json.loads(answer.get("out", "null"))
     if _without_zeros(result) == _without_zeros(expected):
         return None
     return f"{_without_zeros(result)} instead of {_without_zeros(expected)}"
@@ -73,7 +79,11 @@ def _typed(template: TriggerTemplate) -> dict[str, Any]:
     for key, block in template.blocks.items():
         if key in triggers.names():
             config = validated(triggers.get(key), block)
-            result[key] = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            # Unknown members do not survive the decoding into a type.
+            known = set(type(config).model_fields)
+            result[key] = config.model_dump(
+                mode="json", by_alias=True, exclude_unset=True, include=known
+            )
     return result
 
 
@@ -87,10 +97,16 @@ def _without_zeros(value: Any) -> Any:
     return {key: item for key, item in members.items() if item not in (None, False, 0, "", [], {})}
 
 
+def _resource(question: dict[str, Any], answer: dict[str, Any]) -> str | None:
+    events = events_of(question.get("events"))
+    changed = apply_resource_parameters(question["obj"], _parameters(question), events)
+    return differs(changed, answer.get("out"))
+
+
 _FUNCTIONS = {
     "resolve": _resolve,
     "apply": _apply,
     "payload": _payload,
     "template": _template,
-    "resource": _apply,
+    "resource": _resource,
 }

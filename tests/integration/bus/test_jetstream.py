@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tiphys.bus import Bus
-from tiphys.bus.embedded import EMBEDDED_STREAM, EmbeddedServer
+from tiphys.bus.embedded import EmbeddedServer
 from tiphys.bus.jetstream import Endpoint, JetStreamBus
 from tiphys.testing.bus_contract import BusContract
 
@@ -31,7 +31,7 @@ class TestJetStreamBus(BusContract):
         async def endpoint() -> Endpoint:
             return self.server.endpoint()
 
-        client = JetStreamBus(endpoint, stream=EMBEDDED_STREAM)
+        client = JetStreamBus(endpoint)
         self.clients.append(client)
         await client.start()
         return client

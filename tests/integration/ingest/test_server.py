@@ -147,6 +147,54 @@ async def test_health_is_answered_on_every_port_until_an_endpoint_claims_it(
     assert await get(http, port, "/health") == (200, "mine")
 
 
+async def test_an_answer_without_a_body_arrives_and_the_connection_lives_on(
+    server: IngestServer, http: aiohttp.ClientSession, port: int
+) -> None:
+    handler = Recorder("")
+    await server.mount(port, "/a", None, handler)
+    for method in ("HEAD", "POST", "HEAD", "DELETE"):
+        async with http.request(method, f"http://127.0.0.1:{port}/a") as answer:
+            assert (answer.status, await answer.text()) == (200, "")
+    async with http.head(f"http://127.0.0.1:{port}/health") as answer:
+        assert answer.status == 200
+
+    assert len(handler.requests) == 4
+
+
+async def test_a_sender_that_asks_before_it_sends_is_told_to_go_on(
+    server: IngestServer, port: int
+) -> None:
+    handler = Recorder()
+    await server.mount(port, "/a", None, handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"{}")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    await writer.wait_closed()
+
+    assert [request.body for request in handler.requests] == [b"{}"]
+
+
+async def test_requests_that_are_sent_ahead_are_answered_in_their_order(
+    server: IngestServer, port: int
+) -> None:
+    async def echo(request: Request) -> Reply:
+        await asyncio.sleep(0.03 if request.body == b"1" else 0)
+        return Reply(200, b"<" + request.body + b">")
+
+    await server.mount(port, "/a", None, echo)
+    one = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n%b\r\n%b"
+    requests = one % (b"", b"1"), one % (b"", b"2"), one % (b"Connection: close\r\n", b"3")
+    answer = await raw(port, b"".join(requests))
+
+    assert [body for body in (b"<1>", b"<2>", b"<3>") if body in answer] == [b"<1>", b"<2>", b"<3>"]
+    assert answer.index(b"<1>") < answer.index(b"<2>") < answer.index(b"<3>")
+
+
 async def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(
     server: IngestServer, http: aiohttp.ClientSession, port: int
 ) -> None:

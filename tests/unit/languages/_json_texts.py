@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
-__all__ = ["documents", "escaped", "floats", "json_texts", "values"]
+__all__ = ["documents", "escaped", "floats", "json_texts", "unhurried", "values"]
+
+unhurried = settings(deadline=None)
+"""For tests with given(): a busy machine is no failure."""
 
 _SMALL_KEYS = ["a", "b", "name", "x.y", "0", "1", "*", "?", "#", "@this", "{", "é", 'q"', "\\", "|"]
 _KEYS = st.sampled_from(_SMALL_KEYS) | st.text(min_size=1, max_size=4)

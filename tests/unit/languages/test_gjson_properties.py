@@ -10,7 +10,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.languages._json_texts import documents, escaped, floats, json_texts, values
+from tests.unit.languages._json_texts import (
+    documents,
+    escaped,
+    floats,
+    json_texts,
+    unhurried,
+    values,
+)
 from tiphys.languages import LimitExceeded, gjson
 
 _NOWHERE = object()
@@ -52,6 +59,7 @@ def glob(text: str, pattern: str) -> bool:
     return bool(text) and pattern[0] in ("?", text[0]) and glob(text[1:], pattern[1:])
 
 
+@unhurried
 @given(st.data())
 def test_a_plain_path_finds_what_indexing_finds(data: st.DataObject) -> None:
     value = data.draw(documents)
@@ -69,6 +77,7 @@ def test_a_plain_path_finds_what_indexing_finds(data: st.DataObject) -> None:
             assert found.raw in text
 
 
+@unhurried
 @given(st.data())
 def test_a_location_finds_what_indexing_finds(data: st.DataObject) -> None:
     value = data.draw(documents)
@@ -87,6 +96,7 @@ def test_a_location_finds_what_indexing_finds(data: st.DataObject) -> None:
         assert json.loads(found.raw) == value
 
 
+@unhurried
 @given(st.lists(values), st.sampled_from(["a", "b", "name", "0", "a.b", "a.0"]), st.data())
 def test_each_collects_what_exists_in_order(
     rows: list[Any], path: str, data: st.DataObject
@@ -110,6 +120,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 _OPERANDS = [st.integers(-3, 3), st.sampled_from(["", "a", "b", "ab", "é", "1", "😀", "\uff5e"])]
 
 
+@unhurried
 @given(st.data(), st.sampled_from(_OPERANDS), st.sampled_from(sorted(_COMPARE)))
 def test_a_query_selects_what_comparing_selects(
     data: st.DataObject, operands: st.SearchStrategy[Any], symbol: str
@@ -125,6 +136,7 @@ def test_a_query_selects_what_comparing_selects(
     assert first.value() == (floats(selected[0]) if selected else None)
 
 
+@unhurried
 @given(st.text("ab*?é", max_size=7), st.text("abé", max_size=7), st.data())
 def test_a_pattern_finds_the_first_key_it_covers(
     pattern: str, key: str, data: st.DataObject
@@ -136,6 +148,7 @@ def test_a_pattern_finds_the_first_key_it_covers(
     assert found.value() == (floats(expected[0]) if expected else None)
 
 
+@unhurried
 @given(st.data())
 def test_formatting_keeps_the_value(data: st.DataObject) -> None:
     value = data.draw(documents)
@@ -148,6 +161,7 @@ def test_formatting_keeps_the_value(data: st.DataObject) -> None:
     assert gjson.get(text, "@ugly|@pretty|@ugly").raw == gjson.get(text, "@ugly").raw
 
 
+@unhurried
 @given(st.dictionaries(st.text(max_size=4), values), st.data())
 def test_keys_and_values_are_those_of_the_object(
     members: dict[str, Any], data: st.DataObject
@@ -157,6 +171,7 @@ def test_keys_and_values_are_those_of_the_object(
     assert gjson.get(text, "@values").value() == floats(list(members.values()))
 
 
+@unhurried
 @given(st.lists(values), st.data())
 def test_flattening_opens_the_lists_inside(rows: list[Any], data: st.DataObject) -> None:
     text = data.draw(json_texts(rows))
@@ -169,6 +184,7 @@ _PATHS = st.lists(_SPECIAL | st.text(max_size=2), max_size=12).map("".join)
 _BROKEN = st.lists(st.sampled_from([*'{}[]":,\\ntf01-aé \n', '{"a":', "\udcff"])).map("".join)
 
 
+@unhurried
 @given(_BROKEN, _PATHS)
 def test_no_text_and_no_path_crashes(text: str, path: str) -> None:
     try:
@@ -183,6 +199,7 @@ def test_no_text_and_no_path_crashes(text: str, path: str) -> None:
         assert len(path) > 50
 
 
+@unhurried
 @given(st.data(), _PATHS)
 def test_a_document_and_its_text_agree_on_every_path(data: st.DataObject, path: str) -> None:
     text = data.draw(json_texts(data.draw(documents)))
@@ -195,6 +212,7 @@ def _refused(constant: str) -> Any:
     raise ValueError(constant)
 
 
+@unhurried
 @given(_BROKEN | documents.flatmap(json_texts))
 def test_valid_is_what_a_strict_decoder_accepts(text: str) -> None:
     try:

@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import tiphys.manifests.rules
 from tests.unit.manifests._support import FewComponents, findings, sensor, told
 from tiphys.manifests.findings import Finding, dotted, nearest
 from tiphys.manifests.lint import in_order, lint
-from tiphys.manifests.loader import load
+from tiphys.manifests.loader import load, load_text
 
 WALKTHROUGH = Path(__file__).parents[2] / "data" / "walkthrough"
+MANIFESTS = [found.data for found in load([WALKTHROUGH]).objects] + [
+    {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Sensor",
+        "metadata": {"name": "s"},
+        "spec": {
+            "dependencies": [
+                {
+                    "name": "a",
+                    "eventSourceName": "b",
+                    "eventName": "c",
+                    "filters": {
+                        "exprs": [{"expr": "a == 1", "fields": [{"name": "a", "path": "b"}]}],
+                        "time": {"start": "01:00:00", "stop": "02:00:00"},
+                        "script": "return true",
+                    },
+                }
+            ],
+            "triggers": [
+                {
+                    "template": {
+                        "name": "t",
+                        "conditions": "a",
+                        "conditionsReset": [{"byTime": {"cron": "* * * * *"}}],
+                        "http": {"url": "a", "payload": [{"src": {"dependencyName": "a"}}]},
+                    },
+                    "atLeastOnce": True,
+                    "policy": {"status": {"allow": [200]}},
+                    "rateLimit": {"unit": "Second", "requestsPerUnit": 1},
+                    "retryStrategy": {"steps": 3, "duration": "1s"},
+                    "parameters": [{"src": {"dependencyName": "a"}, "dest": "http.url"}],
+                    "dlqTrigger": {"template": {"name": "d", "shell": {}}, "atLeastOnce": True},
+                }
+            ],
+        },
+    }
+]
+SOURCES = Path(tiphys.manifests.rules.__file__).parents[1]
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "reference" / "lint.md"
 DEPENDENCY = "{name: push, eventSourceName: hooks, eventName: push}"
 SOURCE = (
     "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hooks}\n"
@@ -173,6 +219,52 @@ def test_portable_manifests_pass() -> None:
 
     assert [finding for finding in found if finding.severity == "error"] == []
     assert findings(SOURCE + sensor(f"[{DEPENDENCY}]"), portable=True) == []
+
+
+PLACES = st.lists(st.integers(0, 30), min_size=1, max_size=8)
+JUNK = st.sampled_from([None, True, 0, -1, 1.5, "", "a", "{{", "$[", "(", [], [None], {}, {"a": 1}])
+
+
+@settings(max_examples=200)
+@given(st.integers(0, len(MANIFESTS) - 1), st.lists(st.tuples(PLACES, JUNK), max_size=3))
+def test_no_damage_makes_lint_raise(number: int, damages: list[tuple[list[int], object]]) -> None:
+    data = copy.deepcopy(MANIFESTS[number])
+    for steps, junk in damages:
+        _damage(data, steps, copy.deepcopy(junk))
+
+    loaded = load_text(json.dumps(data))
+    found = lint(loaded, FewComponents(), strict=True, portable=True)
+
+    for finding in [*loaded.findings, *found]:
+        assert finding.message
+        assert finding.line == 1
+
+
+def _damage(data: Any, steps: list[int], junk: object) -> None:
+    """Put *junk* somewhere into *data*; *steps* choose the way."""
+    for index, step in enumerate(steps, 1):
+        keys = list(data) if isinstance(data, dict) else list(range(len(data)))
+        if not keys:
+            return
+        key = keys[step % len(keys)]
+        if index == len(steps) or not isinstance(data[key], dict | list):
+            data[key] = junk
+            return
+        data = data[key]
+
+
+def test_every_rule_is_in_the_documentation_and_the_reverse() -> None:
+    used = set()
+    for path in SOURCES.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        used |= set(re.findall(r"""(?:broken|warn|note)\(\s*"([a-z-]+)",""", text))
+        used |= set(re.findall(r"""\brule(?:: str)? ?= ?"([a-z-]+)",?""", text))
+        used |= set(re.findall(r"""_find\(\s*"(?:error|warning)",\s*"([a-z-]+)",""", text))
+        used |= set(re.findall(r"""finding\("error", "([a-z-]+)",""", text))
+        used |= set(re.findall(r"""^RULE = "([a-z-]+)"$""", text, re.MULTILINE))
+    rules = DOCUMENTATION.read_text(encoding="utf-8").partition("## Rules")[2]
+
+    assert used == set(re.findall(r"^\| `([a-z-]+)` \|", rules, re.MULTILINE))
 
 
 def test_findings_are_ordered_by_file_and_line() -> None:

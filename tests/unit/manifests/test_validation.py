@@ -56,13 +56,13 @@ class Example(Block):
             {"number": "2"},
             ("number",),
             "`number` must be a number, but is the text `2`",
-            "write the number without quotes",
+            "write it without quotes",
         ),
         (
-            {"switch": "maybe"},
+            {"switch": "true"},
             ("switch",),
-            "`switch` must be `true` or `false`, but is the text `maybe`",
-            "",
+            "`switch` must be `true` or `false`, but is the text `true`",
+            "write it without quotes",
         ),
         (
             {"pause": "10"},

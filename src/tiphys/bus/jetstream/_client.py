@@ -12,6 +12,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from tiphys.aio import stop
 from tiphys.bus.jetstream.settings import Endpoint
 
 log = structlog.get_logger("argo-events.eventbus")
@@ -133,8 +134,12 @@ async def connect(
 async def discard(client: Client) -> None:
     """End a connection in whatever state it is, in bounded time."""
     await client.forget_inboxes()
+    # In a task of its own, because closing cancels nats-py's tasks and with them, at times, the
+    # very future that it waits for itself.
+    closing = asyncio.create_task(client.close())
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            await client.close()
-    except (OSError, nats.errors.Error):
+        await asyncio.wait([closing], timeout=CONNECT_TIMEOUT)
+    finally:
+        await stop(closing)
+    if closing.cancelled() or closing.exception() is not None:
         client.abort()

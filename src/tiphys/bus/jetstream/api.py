@@ -12,16 +12,19 @@ from tiphys.aio import capped_backoff
 from tiphys.bus.jetstream.connection import Link
 from tiphys.errors import BusError
 
+# The server's numbers for its errors.
 CONSUMER_NOT_FOUND = 10014
-CONSUMER_EXISTS = 10148
 MESSAGE_NOT_FOUND = 10037
 INVALID_STREAM = 10052
 MESSAGE_DELETE_FAILED = 10057
-REPLICAS_NOT_SUPPORTED = 10074
-STREAM_NOT_FOUND = 10059
 STREAM_NAME_IN_USE = 10058
+STREAM_NOT_FOUND = 10059
 WRONG_LAST_SEQUENCE = 10071
-API_TIMEOUT = 5.0
+REPLICAS_NOT_SUPPORTED = 10074
+STORE_FAILED = 10077
+CONSUMER_EXISTS = 10148
+
+API_TIMEOUT = 5.0  # seconds
 
 
 class Refusal(BusError):

@@ -203,12 +203,13 @@ class Link:
         await self.until_up(deadline)
         loop = asyncio.get_running_loop()
         call = str(next(self._numbers))
-        future: asyncio.Future[Msg] = loop.create_future()
-        self._calls[call] = (future, deadline)
-        if self._sweeper is None:
-            self._sweeper = loop.call_later(_SWEEP, self._sweep)
         try:
             await self._publish(subject, body, f"{self._replies}.{call}", headers)
+            # The answer cannot have come yet: nothing above waits for anything.
+            future: asyncio.Future[Msg] = loop.create_future()
+            self._calls[call] = (future, deadline)
+            if self._sweeper is None:
+                self._sweeper = loop.call_later(_SWEEP, self._sweep)
             return await future
         except _LinkLost:
             return None

@@ -15,23 +15,27 @@ from nats.aio.msg import Msg
 from tiphys.aio import capped_backoff, stop
 from tiphys.bus._base import Delivery, Subscription
 from tiphys.bus.jetstream import durables
-from tiphys.bus.jetstream.connection import Link
+from tiphys.bus.jetstream.connection import Link, NobodyThere
 from tiphys.bus.jetstream.durables import Durable
 from tiphys.bus.jetstream.pull import Pull
 from tiphys.bus.jetstream.wire import parse_place
-from tiphys.errors import BusError
+from tiphys.errors import BusError, BusUnavailable
 
 log = structlog.get_logger("argo-events.eventbus")
 
 _KEEP_ALIVE = durables.ACK_WAIT / 3  # seconds between signs of life for what lies here
+_ACK_ATTEMPT = 2.0  # seconds for the answer to one acknowledgement
+_COPIES = 256  # messages asked for to find the copy of one
 _REMEMBERED = 10.0  # seconds for which an acknowledged message is recognised when it comes again
 
 
 class JetStreamDelivery(Delivery):
     """One message; see :class:`tiphys.bus.Delivery`."""
 
-    __slots__ = ("_subscription", "arrived", "attempt", "body", "identity", "published", "reply",
-                 "sequence", "settled")  # fmt: skip
+    __slots__ = (
+        "_subscription", "arrived", "attempt", "body", "identity", "link", "published", "reply",
+        "sequence", "settled",
+    )  # fmt: skip
 
     def __init__(self, subscription: JetStreamSubscription, message: Msg) -> None:
         self._subscription = subscription
@@ -42,6 +46,7 @@ class JetStreamDelivery(Delivery):
         self.sequence = place.sequence
         self.published = place.stored
         self.identity = (place.sequence, place.time)
+        self.link = subscription.link.epoch
         self.arrived = time.monotonic()
         self.settled = False
 
@@ -74,10 +79,12 @@ class JetStreamSubscription(Subscription):
         self._pull = Pull(link, durables.STREAM, self._receive)
         self._buffer: deque[JetStreamDelivery] = deque()
         self._unsettled: dict[tuple[int, int], JetStreamDelivery] = {}
+        self._acknowledging: dict[tuple[int, int], asyncio.Event] = {}
         self._acknowledged: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._epoch = 0.0
         self._pauses = capped_backoff(0.1, 5.0)
         self._troubled = False
+        self._mending = asyncio.Lock()
         self._closed = False
         self._keeper: asyncio.Task[None] | None = None
 
@@ -116,41 +123,84 @@ class JetStreamSubscription(Subscription):
 
     async def acknowledge(self, delivery: JetStreamDelivery) -> None:
         """Settle *delivery*, confirmed.  Raises :exc:`BusError`."""
-        if delivery.settled:
+        identity = delivery.identity
+        if delivery.settled or identity in self._acknowledged:
             return
-        if delivery.arrived < self._epoch:
-            raise BusError("the bus lost the position of the trigger; the message comes again")
-        # The bus counts the message as ours for as long as we wait here.
-        await self.link.request(delivery.reply, b"+ACK", timeout=durables.ACK_WAIT)
-        delivery.settled = True
-        self._unsettled.pop(delivery.identity, None)
+        copied = self._acknowledging.setdefault(identity, asyncio.Event())
+        try:
+            # The bus counts the message as ours for as long as we try.
+            deadline = asyncio.get_running_loop().time() + durables.ACK_WAIT
+            while not await self._confirmed(delivery, copied, deadline):
+                pass
+        finally:
+            self._acknowledging.pop(identity, None)
+        self._forget(delivery)
         now = time.monotonic()
-        self._acknowledged[delivery.identity] = now
-        while self._acknowledged and next(iter(self._acknowledged.values())) < now - _REMEMBERED:
+        self._acknowledged[identity] = now
+        while next(iter(self._acknowledged.values())) < now - _REMEMBERED:
             self._acknowledged.popitem(last=False)
 
     async def refuse(self, delivery: JetStreamDelivery, delay: float) -> None:
         """Have *delivery* come again."""
         if delivery.settled or delivery.arrived < self._epoch:
             return
-        delivery.settled = True
-        self._unsettled.pop(delivery.identity, None)
+        self._forget(delivery)
         options = orjson.dumps({"delay": int(delay * 1e9)}) if delay > 0 else b""
         await self.link.send(delivery.reply, b"-NAK " + options if options else b"-NAK")
 
+    async def _confirmed(
+        self, delivery: JetStreamDelivery, copied: asyncio.Event, deadline: float
+    ) -> bool:
+        """One attempt to acknowledge the newest copy of *delivery*; false when it was in vain."""
+        newest = self._unsettled.get(delivery.identity, delivery)
+        left = deadline - asyncio.get_running_loop().time()
+        if newest.arrived >= self._epoch:
+            try:
+                await self.link.request(newest.reply, b"+ACK", timeout=min(_ACK_ATTEMPT, left))
+                return True
+            except BusUnavailable as error:
+                if left <= _ACK_ATTEMPT:
+                    raise
+                if isinstance(error, NobodyThere):
+                    await self._mend(str(error))
+            if newest.link == self.link.epoch and newest.arrived >= self._epoch:
+                return False
+        # The bus has forgotten this delivery: nats-server stores positions a moment after it
+        # delivers, and was killed.  It ignores the acknowledgement and delivers the message anew.
+        with suppress(BusUnavailable, TimeoutError):
+            copied.clear()
+            if self._pull.idle:
+                await self._pull.request(self._durable.name, _COPIES)
+            async with asyncio.timeout(min(_ACK_ATTEMPT, left)):
+                await copied.wait()
+        if left <= _ACK_ATTEMPT:
+            raise BusError("the bus lost the position of the trigger; the message comes again")
+        return False
+
+    def _forget(self, delivery: JetStreamDelivery) -> None:
+        """Note that *delivery* is settled, and so are its copies."""
+        delivery.settled = True
+        newest = self._unsettled.pop(delivery.identity, delivery)
+        if newest is not delivery:
+            newest.settled = True
+            with suppress(ValueError):
+                self._buffer.remove(newest)
+
     async def _receive(self, message: Msg) -> None:
         delivery = JetStreamDelivery(self, message)
+        identity = delivery.identity
         self._troubled = False
         self._durable.delivered(delivery.sequence)
-        if delivery.identity in self._acknowledged:
-            # nats-server stores positions a moment after it confirms them, and forgets some when
-            # it is killed.
+        if identity in self._acknowledged:
+            # Confirmed, and forgotten by a nats-server that was killed.
             await self.link.send(delivery.reply, b"+ACK")
             return
-        known = self._unsettled.get(delivery.identity)
-        self._unsettled[delivery.identity] = delivery
-        if known is not None and known in self._buffer:
-            self._buffer[self._buffer.index(known)] = delivery
+        older = self._unsettled.get(identity)
+        self._unsettled[identity] = delivery
+        if (copied := self._acknowledging.get(identity)) is not None:
+            copied.set()
+        elif older is not None and older in self._buffer:
+            self._buffer[self._buffer.index(older)] = delivery
         else:
             self._buffer.append(delivery)
 
@@ -170,13 +220,14 @@ class JetStreamSubscription(Subscription):
     async def _mend(self, trouble: str) -> None:
         """Find out whether the consumer is still there, and create it again if not."""
         await asyncio.sleep(next(self._pauses))
-        if await self._durable.exists():
-            return
-        self._report(trouble)
-        start = await self._durable.recreate([d.sequence for d in self._unsettled.values()])
-        self._epoch = time.monotonic()
-        self._buffer.clear()
-        self._unsettled.clear()
+        async with self._mending:
+            if await self._durable.exists():
+                return
+            self._report(trouble)
+            start = await self._durable.recreate([d.sequence for d in self._unsettled.values()])
+            self._epoch = time.monotonic()
+            self._buffer.clear()
+            self._unsettled.clear()
         log.error(
             "The event bus lost the position of a trigger; it was set again",
             **self._durable.labels, startSequence=start,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 from tiphys.aio import capped_backoff
-from tiphys.bus.jetstream.api import Refusal, parse
+from tiphys.bus.jetstream.api import STORE_FAILED, Refusal, parse
 from tiphys.bus.jetstream.connection import Link, NoAnswer
 from tiphys.errors import PublishError
 
@@ -50,6 +50,7 @@ async def publish(
                 raise
             pauses = pauses or capped_backoff(0.05, 1.0)
             pause = next(pauses)
-            if refusal.status != 503 or loop.time() + pause >= deadline:
+            full = refusal.code == STORE_FAILED  # and discards new messages, not old ones
+            if full or refusal.status != 503 or loop.time() + pause >= deadline:
                 raise PublishError(str(refusal)) from refusal
         await asyncio.sleep(pause)

@@ -29,7 +29,7 @@ class Credentials:
     def parse(cls, text: str) -> Credentials:
         """Read ``auth.yaml`` (spec: control plane 8.6.1).  Raises :exc:`SecretError`."""
         try:
-            members = _mapping(text)
+            members = _mapping(text, "base")  # a password may look like a number
         except ValueError:
             # The text of a parser's complaint would quote the secret.
             raise SecretError(
@@ -157,10 +157,14 @@ class StreamSettings:
         }
 
 
-def _mapping(text: str) -> Mapping[str, Any]:
-    """The members of a YAML map; an empty text has none.  Raises ValueError."""
+def _mapping(text: str, kind: str = "safe") -> Mapping[str, Any]:
+    """
+    The members of a YAML map; an empty text has none.  Raises ValueError.
+
+    *kind* ``base`` makes texts of all scalars, ``safe`` what they look like.
+    """
     try:
-        value = YAML(typ="safe", pure=True).load(text)
+        value = YAML(typ=kind, pure=True).load(text)
     except YAMLError as error:
         raise ValueError(f"it is not YAML: {error}") from error
     if value is None:

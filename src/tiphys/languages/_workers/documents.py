@@ -5,58 +5,63 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.numbers import format_json
 
-__all__ = ["read", "read_object", "replace_bad_bytes", "write"]
+__all__ = ["read", "read_exact", "read_object", "replace_bad_bytes", "write"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
-_KINDS = {str: "string", float: "number", bool: "bool", list: "array"}
-_AFTERWARDS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-_SAFE_INTEGER = 1 << 53
+_KINDS: Final = {str: "string", int: "number", float: "number", bool: "bool", list: "array"}
+_ESCAPES: Final = {
+    b"<": b"\\u003c",
+    b">": b"\\u003e",
+    b"&": b"\\u0026",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+_SAFE_INTEGER: Final = 1 << 53  # above it a float64 skips integers
 
 
 def read(data: bytes) -> Any:
     """
-    Decode *data*: numbers are floats, bytes that are no UTF-8 become U+FFFD, the last key wins.
+    Decode *data*.
 
-    Raises EvaluationError for what is not JSON or holds a number beyond a float64.
+    Numbers go through a float64; whole ones come back as integers as far as floats hold every
+    integer.  Bytes that are no UTF-8 become U+FFFD, and of equal keys the last wins.  Raises
+    EvaluationError for what is not JSON, or holds a number beyond a float64.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = _BAD_BYTE.sub("�", data.decode("utf-8", "surrogateescape"))
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise EvaluationError(f"data is not JSON: {error}") from None
-    except RecursionError:
-        raise EvaluationError("data is nested too deeply") from None
-    return _without_surrogates(value) if "\\u" in text or "\\U" in text else value
+    return _decoded(_DECODER, text)
 
 
 def read_object(data: bytes) -> dict[str, Any] | None:
-    """Decode an object or null; raises EvaluationError for anything else."""
+    """Decode an object or null as :func:`read` does; raises EvaluationError for anything else."""
     value = read(data)
     if value is not None and not isinstance(value, dict):
         raise EvaluationError(f"data must be a JSON object, not {_KINDS[type(value)]}")
     return value
 
 
-def write(value: Any) -> bytes:
-    """
-    Encode *value*: sorted keys, no blanks, ``<`` ``>`` ``&`` escaped, numbers as Go prints them.
+def read_exact(text: str) -> Any:
+    """Decode what an engine printed; integers of any size keep their digits."""
+    return _decoded(_EXACT_DECODER, text)
 
-    Integers keep all their digits.  Raises EvaluationError for infinities and NaN.
-    """
-    text = _ENCODER.encode(_plain(value))
-    for character, escape in _AFTERWARDS.items():
+
+def write(value: Any) -> bytes:
+    """Encode what :func:`read_exact` returned: sorted keys, ``<`` ``>`` ``&`` escaped."""
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    for character, escape in _ESCAPES.items():
         if character in text:
             text = text.replace(character, escape)
-    return text.encode("utf-8")
+    return text
 
 
 def replace_bad_bytes(text: bytes) -> bytes:
@@ -68,20 +73,38 @@ def replace_bad_bytes(text: bytes) -> bytes:
     return text
 
 
-class _Number(float):
-    """A number that already knows its text."""
+def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
+    try:
+        value = decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise EvaluationError(f"data is not JSON: {error}") from None
+    except RecursionError:
+        raise EvaluationError("data is nested too deeply") from None
+    return _without_surrogates(value) if "\\u" in text else value
 
-    __slots__ = ()
 
-    def __repr__(self) -> str:
-        return format_json(float(self))
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) < 16 and text != "-0" else _number(text)
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> int | float:
     value = float(text)
     if math.isinf(value):
-        raise EvaluationError(f"json: cannot unmarshal number {text[:40]} into float64")
+        raise EvaluationError(f"json: cannot unmarshal number {text[:40]} into a float64")
+    if value.is_integer() and abs(value) < _SAFE_INTEGER and (value or text[0] != "-"):
+        return int(value)
     return value
+
+
+def _exact_integer(text: str) -> int | orjson.Fragment:
+    return int(text) if len(text) < 19 and text != "-0" else orjson.Fragment(text)
+
+
+def _exact_number(text: str) -> int | float | orjson.Fragment:
+    value = float(text)
+    if value.is_integer() and abs(value) < _SAFE_INTEGER:
+        return int(value)
+    return orjson.Fragment(format_json(value)) if "e" in repr(value) else value
 
 
 def _no_number(text: str) -> float:
@@ -99,13 +122,9 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any) -> Any:
-    return value
-
-
 _DECODER = json.JSONDecoder(
-    parse_float=_number, parse_int=_number, parse_constant=_no_number, strict=True
+    parse_float=_number, parse_int=_integer, parse_constant=_no_number, strict=True
 )
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+_EXACT_DECODER = json.JSONDecoder(
+    parse_float=_exact_number, parse_int=_exact_integer, parse_constant=_no_number, strict=False
 )

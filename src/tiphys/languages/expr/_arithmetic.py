@@ -34,6 +34,7 @@ __all__ = [
     "subtract",
 ]
 
+_PLAIN_NUMBERS = (int, float)
 LONGEST_TEXT = 16 * 1024 * 1024
 """Characters that a text made by an expression may have."""
 
@@ -112,7 +113,7 @@ def modulo(left: Any, right: Any) -> int:
         raise _mismatch("%", left, right)
     if right == 0:
         raise Fault("runtime error: integer divide by zero")
-    rest = abs(left) % abs(right)
+    rest = abs(int(left)) % abs(int(right))
     return -rest if left < 0 else rest
 
 
@@ -194,14 +195,12 @@ def _library_power(base: float, exponent: float) -> float:
         return math.nan
 
 
-def _ordered(
-    symbol: str, holds: Callable[[Any, Any], bool]
-) -> Callable[[Any, Any], bool]:
+def _ordered(symbol: str, holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     """Make a comparison of numbers, texts, moments and durations."""
 
     def compare(left: Any, right: Any) -> bool:
-        if type(left) is float and type(right) is float:
-            return holds(left, right)
+        if type(left) is float and type(right) in _PLAIN_NUMBERS:
+            return holds(left, float(right))
         if is_number(left) and is_number(right):
             if type(left) is float or type(right) is float:
                 return holds(float(left), float(right))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tiphys.languages._errors import EvaluationError
 from tiphys.languages.expr._faults import Fault
 from tiphys.languages.expr._frame import Frame
-from tiphys.languages.expr._functions import guarded
+from tiphys.languages.expr._functions import GoFunction, guarded
 from tiphys.languages.expr._loops import Evaluate
 from tiphys.languages.expr._types import Function
+from tiphys.languages.expr._values import Ints, Strings
 
 __all__ = ["call_builtin", "call_value"]
+
+_SIZED = frozenset((str, list, dict, Strings, Ints))
 
 
 def call_builtin(
@@ -24,21 +28,23 @@ def call_builtin(
     """Make a call of a built-in function; some cannot be called through a variable."""
     if through_variable and not function.through_variable:
         return _failing(f"{function.name} can only be called by its name ({place})")
-    return _guarded_call(function.evaluate, arguments, place)
+    return _guarded_call(function.evaluate, arguments, place, function.is_deep)
 
 
 def _failing(message: str) -> Evaluate:
     def run(_: Frame) -> Any:
-        raise Fault(message)
+        raise EvaluationError(message)
 
     return run
 
 
-def _guarded_call(function: Any, arguments: Sequence[Evaluate], place: str) -> Evaluate:
+def _guarded_call(
+    function: Any, arguments: Sequence[Evaluate], place: str, is_deep: bool
+) -> Evaluate:
     def run(frame: Frame) -> Any:
         values = [argument(frame) for argument in arguments]
         try:
-            return _measured(frame, function, values)
+            return _measured(frame, function, values, is_deep)
         except Fault as fault:
             raise fault.at(place) from None
 
@@ -54,17 +60,21 @@ def call_value(callee: Evaluate, arguments: Sequence[Evaluate], place: str) -> E
         try:
             if not callable(function):
                 raise Fault("reflect: call of reflect.Value.Call on a value that is no function")
-            return _measured(frame, function, values)
+            if isinstance(function, GoFunction):
+                frame.spend(function.cost)
+            return _measured(frame, function, values, True)
         except Fault as fault:
             raise fault.at(place) from None
 
     return run
 
 
-def _measured(frame: Frame, function: Any, values: list[Any]) -> Any:
+def _measured(frame: Frame, function: Any, values: list[Any], is_deep: bool) -> Any:
     """Call a function; count what it looks at, and what it makes if that is new."""
+    scan = frame.scan_deeply if is_deep else frame.scan
     for value in values:
-        frame.scan(value)
+        if type(value) in _SIZED:
+            scan(value)
     result = guarded(function, values)
     if type(result) is str:
         frame.write(len(result))

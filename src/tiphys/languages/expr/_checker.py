@@ -9,11 +9,11 @@ the original.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple
 
 from tiphys.languages._errors import CompileError, LanguageError
 from tiphys.languages.expr._builtins import BUILTINS, NAMES
-from tiphys.languages.expr._builtins._checks import argument_fault
+from tiphys.languages.expr._builtins._checks import argument_fault, count
 from tiphys.languages.expr._faults import Fault
 from tiphys.languages.expr._methods import METHODS, Method
 from tiphys.languages.expr._nodes import (
@@ -36,7 +36,6 @@ from tiphys.languages.expr._nodes import (
 )
 from tiphys.languages.expr._operators import binary_type, membership_type, unary_type
 from tiphys.languages.expr._parser import LOOPS
-
 from tiphys.languages.expr._types import (
     ANY,
     ARRAY,
@@ -71,18 +70,14 @@ _LITERALS: dict[type, Type | None] = {
     str: STRING,
     type(None): None,
 }
-_PREDICATES = frozenset(
-    ("all", "none", "any", "one", "filter", "count", "find", "findIndex")
-    + ("findLast", "findLastIndex")
-)
 _BOOL_LOOPS = frozenset(("all", "none", "any", "one"))
 _INT_LOOPS = frozenset(("count", "findIndex", "findLastIndex"))
+_PREDICATES = _BOOL_LOOPS | _INT_LOOPS | {"filter", "find", "findLast"}
 _SLICEABLE = frozenset((Kind.ANY, Kind.STRING, Kind.SLICE))
 _POINTERS: dict[str, dict[str, Type]] = {
     "map": {"index": INT},
     "reduce": {"index": INT, "acc": ANY},
 }
-_NodeT = TypeVar("_NodeT", bound=Node)
 
 
 class _Found(NamedTuple):
@@ -118,8 +113,8 @@ class _Checker:
         self.declared: dict[str, _Found] = {}
         self.loops: list[tuple[Type, dict[str, Type]]] = []
 
-    def fail(self, node: Node, message: str) -> NoReturn:
-        raise CompileError(message, self.source, node.position)
+    def error(self, node: Node, message: str) -> CompileError:
+        return CompileError(message, self.source, node.position)
 
     def visit(self, node: Node) -> _Found:
         """Check *node* and what it is made of."""
@@ -149,7 +144,7 @@ class _Checker:
         if self.variables is None:
             return _UNKNOWN
         if name not in self.variables and not optional:
-            self.fail(node, f"unknown name {name}")
+            raise self.error(node, f"unknown name {name}")
         return _Found(STRING)
 
     def unary(self, node: UnaryNode) -> _Found:
@@ -161,7 +156,7 @@ class _Checker:
         try:
             return rule(*arguments)
         except Fault as fault:
-            self.fail(node, fault.message)
+            raise self.error(node, fault.message) from None
 
     def binary(self, node: BinaryNode) -> _Found:
         """A chain of operators leans to the left; it is walked without recursion."""
@@ -186,7 +181,7 @@ class _Checker:
             try:
                 compile_pattern(node.value)
             except LanguageError as error:
-                self.fail(node, str(error))
+                raise self.error(node, str(error)) from None
 
     def chain(self, node: ChainNode) -> _Found:
         return self.visit(node.node)
@@ -201,7 +196,7 @@ class _Checker:
             return _UNKNOWN
         if isinstance(name, str):
             if base is None:
-                self.fail(node, f"type <nil> has no field {name}")
+                raise self.error(node, f"type <nil> has no field {name}")
             if name in METHODS.get(base, {}):
                 return _Found(FUNCTION, method=METHODS[base][name])
         return _Found(self.element(node, base, member))
@@ -212,29 +207,29 @@ class _Checker:
             return ANY
         if base is not None and is_map(base) and base.key is not None:
             if member is not None and not is_any(member) and not member.fits(base.key):
-                self.fail(
+                raise self.error(
                     node.member, f"cannot use {member.name} to get an element from {base.name}"
                 )
             return base.element
         if base is not None and is_array(base):
             if not is_integer(member) and not is_any(member):
-                self.fail(
+                raise self.error(
                     node.member,
                     "array elements can only be selected using an integer "
                     f"(got {describe(member)})",
                 )
             return base.element
-        self.fail(node, f"type {describe(base)}[{describe(member)}] is undefined")
+        raise self.error(node, f"type {describe(base)}[{describe(member)}] is undefined")
 
     def slice(self, node: SliceNode) -> _Found:
         base = self.type_of(node.base)
         if kind_of(base) not in _SLICEABLE:
-            self.fail(node, f"cannot slice {describe(base)}")
+            raise self.error(node, f"cannot slice {describe(base)}")
         for bound in (node.start, node.end):
             if bound is not None:
                 type_ = self.type_of(bound)
                 if not is_integer(type_) and not is_any(type_):
-                    self.fail(bound, f"non-integer slice index {describe(type_)}")
+                    raise self.error(bound, f"non-integer slice index {describe(type_)}")
         return _Found(base)
 
     def call(self, node: CallNode) -> _Found:
@@ -247,16 +242,16 @@ class _Checker:
         if is_any(callee.type):
             return _UNKNOWN
         if callee.type is None:
-            self.fail(node, "nil is no function")
-        self.fail(node, f"{callee.type.name} is not callable")
+            raise self.error(node, "nil is no function")
+        raise self.error(node, f"{callee.type.name} is not callable")
 
     def method(self, node: CallNode, method: Method) -> Type:
         if method.results > 2:
-            self.fail(node, "the method returns more than two values")
+            raise self.error(node, "the method returns more than two values")
         arguments = [self.type_of(argument) for argument in node.arguments]
         fault = argument_fault("the method", method.parameters, arguments)
         if fault is not None:
-            self.fail(node, fault.message)
+            raise self.error(node, fault.message)
         return method.result
 
     def function(self, node: Node, function: Function, arguments: Sequence[Node]) -> Type | None:
@@ -273,7 +268,7 @@ class _Checker:
     def loop(self, node: BuiltinNode) -> Type | None:
         collection = self.type_of(node.arguments[0])
         if collection is None or not (is_array(collection) or is_any(collection)):
-            self.fail(
+            raise self.error(
                 node.arguments[0],
                 f"builtin {node.name} takes only array (got {describe(collection)})",
             )
@@ -285,7 +280,7 @@ class _Checker:
         assert closure is not None and closure.result is not None  # a closure has a type
         result = closure.result
         if node.name in _PREDICATES and not is_bool(result) and not is_any(result):
-            self.fail(
+            raise self.error(
                 node.arguments[1], f"predicate should return boolean (got {result.name})"
             )
         return self.loop_result(node.name, collection, result)
@@ -307,7 +302,7 @@ class _Checker:
 
     def get(self, node: BuiltinNode) -> Type | None:
         if len(node.arguments) != 2:
-            self.fail(
+            raise self.error(
                 node, f"invalid number of arguments (expected 2, got {len(node.arguments)})"
             )
         base, member = node.arguments
@@ -319,37 +314,37 @@ class _Checker:
         if is_any(type_):
             return ANY  # without a look at the member
         if type_ is None or not (is_array(type_) or is_map(type_)):
-            self.fail(base, f"type {describe(type_)} does not support indexing")
+            raise self.error(base, f"type {describe(type_)} does not support indexing")
         key = self.type_of(member)
         if key is None:
-            self.fail(member, "cannot use nil as index")
+            raise self.error(member, "cannot use nil as index")
         wanted = type_.key
         fits = is_integer(key) if wanted is None else key.fits(wanted)
         if not fits and not is_any(key):
-            self.fail(member, f"cannot use {key.name} to get an element from {type_.name}")
+            raise self.error(member, f"cannot use {key.name} to get an element from {type_.name}")
         return type_.element
 
     def closure(self, node: ClosureNode) -> _Found:
         body = self.type_of(node.body)
         if body is None:
-            self.fail(node.body, "closure cannot be nil")
+            raise self.error(node.body, "closure cannot be nil")
         return _Found(closure_of(body))
 
     def pointer(self, node: PointerNode) -> _Found:
         if not self.loops:
-            self.fail(node, "cannot use pointer accessor outside closure")
+            raise self.error(node, "cannot use pointer accessor outside closure")
         collection, pointers = self.loops[-1]
         if not node.name:
             return _UNKNOWN if is_any(collection) else _Found(collection.element)
         if node.name not in pointers:
-            self.fail(node, f"unknown pointer #{node.name}")
+            raise self.error(node, f"unknown pointer #{node.name}")
         return _Found(pointers[node.name])
 
     def declaration(self, node: DeclarationNode) -> _Found:
         if node.name in NAMES:
-            self.fail(node, f"cannot redeclare builtin {node.name}")
+            raise self.error(node, f"cannot redeclare builtin {node.name}")
         if node.name in self.declared or (self.variables and node.name in self.variables):
-            self.fail(node, f"cannot redeclare {node.name}")
+            raise self.error(node, f"cannot redeclare {node.name}")
         self.declared[node.name] = self.visit(node.value)
         found = self.visit(node.body)
         del self.declared[node.name]
@@ -358,7 +353,7 @@ class _Checker:
     def conditional(self, node: ConditionalNode) -> _Found:
         condition = self.type_of(node.condition)
         if not is_bool(condition) and not is_any(condition):
-            self.fail(
+            raise self.error(
                 node.condition,
                 f"non-bool expression (type {describe(condition)}) used as condition",
             )

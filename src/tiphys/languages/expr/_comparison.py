@@ -88,12 +88,12 @@ def contains(container: Any, wanted: Any, meter: Meter) -> bool:
 
 def _in_constants(constants: IntSet | TextSet, wanted: Any) -> bool:
     """A constant list is a map of Go, where a key of another type is an error and nil is zero."""
-    key_type, zero = (int, 0) if isinstance(constants, IntSet) else (str, "")
+    key_type: type = int if isinstance(constants, IntSet) else str
     if wanted is None:
-        return zero in constants
+        return key_type() in constants
     if type(wanted) is not key_type:
         raise Fault(
             f"reflect.Value.MapIndex: value of type {type_of(wanted)} "
-            f"is not assignable to type {key_type.__name__}"
+            f"is not assignable to type {type_of(key_type())}"
         )
     return wanted in constants

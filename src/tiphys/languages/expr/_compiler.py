@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tiphys.languages._errors import EvaluationError
+from tiphys.languages._errors import CompileError, EvaluationError
 from tiphys.languages.expr._builtins import BUILTINS
 from tiphys.languages.expr._calls import call_builtin, call_value
 from tiphys.languages.expr._faults import Fault
@@ -81,7 +81,8 @@ class Compiler:
         if name in self.functions:
             function = self.functions[name]
             return lambda _: function
-        return lambda frame: frame.environment.get(name)
+        missing = "" if self.typed else None
+        return lambda frame: frame.environment.get(name, missing)
 
     def whole_environment(self) -> Evaluate:
         functions = self.functions
@@ -116,9 +117,7 @@ class Compiler:
         return chain_of(self.compile(node.node))
 
     def member(self, node: MemberNode) -> Evaluate:
-        return member_of(
-            self.compile(node.base), self.compile(node.member), node, self.place(node)
-        )
+        return member_of(self.compile(node.base), self.compile(node.member), node, self.place(node))
 
     def slice(self, node: SliceNode) -> Evaluate:
         start = None if node.start is None else self.compile(node.start)
@@ -149,6 +148,8 @@ class Compiler:
             return lambda frame: frame.loop.index  # type: ignore[union-attr]
         if node.name == "acc":
             return lambda frame: frame.loop.accumulator  # type: ignore[union-attr]
+        if node.name:
+            raise CompileError(f"unknown pointer #{node.name}", self.source, node.position)
         place = self.place(node)
 
         def run(frame: Frame) -> Any:
@@ -167,9 +168,10 @@ class Compiler:
         value = self.compile(node.value)
         index = self.variables
         self.variables += 1
-        self.declared[node.name] = index
+        outer = self.declared
+        self.declared = {**outer, node.name: index}
         body = self.compile(node.body)
-        del self.declared[node.name]
+        self.declared = outer
 
         def run(frame: Frame) -> Any:
             frame.variables[index] = value(frame)
@@ -210,20 +212,21 @@ class Compiler:
         return run
 
     def map(self, node: MapNode) -> Evaluate:
-        # Of equal keys the first counts, so the others are written before it.
         pairs = [(self.compile(key), self.compile(value)) for key, value in node.pairs]
         place = self.place(node)
 
         def run(frame: Frame) -> dict[str, Any]:
-            made = [(key(frame), value(frame)) for key, value in pairs]
+            made: dict[str, Any] = {}
+            for key, value in pairs:
+                name, member = key(frame), value(frame)
+                if type(name) is not str:
+                    raise EvaluationError(f"the key of a map must be a text ({place})")
+                made.setdefault(name, member)  # of equal keys the first counts
             try:
-                frame.grow(len(made))
-                for key, _ in made:
-                    if type(key) is not str:
-                        raise Fault("interface conversion: interface {} is no string")
+                frame.grow(len(pairs))
             except Fault as fault:
                 raise fault.at(place) from None
-            return dict(reversed(made))
+            return made
 
         return run
 

@@ -9,7 +9,7 @@ from tiphys.languages.expr._faults import Overrun
 
 __all__ = ["MAX_ELEMENTS", "MAX_STEPS", "MAX_TEXT", "Frame", "Loop"]
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 1_000_000
 """Turns of loops, and elements that functions and comparisons look at, in one evaluation."""
 
 MAX_ELEMENTS = 1_000_000
@@ -54,12 +54,31 @@ class Frame:
             raise Overrun(f"an evaluation may take {MAX_STEPS} steps at most")
 
     def scan(self, value: Any) -> None:
-        """Count the work of looking through a value once."""
+        """Count the work of looking at a text, or at the elements of a list or map, once."""
         if type(value) is str:
             if len(value) > 1 << _SCANNED:
                 self.spend(len(value) >> _SCANNED)
         elif isinstance(value, list | dict):
             self.spend(len(value))
+
+    def scan_deeply(self, value: Any) -> None:
+        """
+        Count the work of walking through all that is in a value.
+
+        A list of an expression may hold another many times, and so on, which takes little
+        memory and very long to walk through; what an event holds is a tree.
+        """
+        if not self.elements:
+            self.scan(value)
+            return
+        waiting = [value]
+        while waiting:
+            current = waiting.pop()
+            self.scan(current)
+            if isinstance(current, dict):
+                waiting.extend(current.values())
+            elif isinstance(current, list):
+                waiting.extend(current)
 
     def grow(self, elements: int) -> None:
         """Count the elements of a new list or map; raises Overrun when there were too many."""

@@ -17,12 +17,17 @@ __all__ = ["GoFunction", "guarded", "method_of", "typed"]
 
 
 class GoFunction:
-    """A function that expressions can call; whatever it raises comes out as a Fault."""
+    """
+    A function that expressions can call; whatever it raises comes out as a Fault.
 
-    __slots__ = ("_call", "name")
+    *cost* is what a call counts among the steps of an evaluation.
+    """
 
-    def __init__(self, name: str, call: Callable[..., Any]) -> None:
+    __slots__ = ("_call", "cost", "name")
+
+    def __init__(self, name: str, call: Callable[..., Any], cost: int = 1) -> None:
         self.name = name
+        self.cost = cost
         self._call = call
 
     def __call__(self, *arguments: Any) -> Any:
@@ -44,7 +49,7 @@ def guarded(call: Callable[..., Any], arguments: tuple[Any, ...] | list[Any]) ->
         raise Overrun(str(error) or "a function took too much memory") from error
     except LanguageError as error:
         raise Fault(str(error)) from error
-    except Exception as error:  # noqa: BLE001  a panic in a function is an error of the expression
+    except Exception as error:  # a panic inside a function is an error of the expression
         raise Fault(f"{type(error).__name__}: {error}") from error
 
 
@@ -58,7 +63,7 @@ def typed(name: str, function: Function) -> GoFunction:
             _check(argument, function.parameter(index))
         return function.call(*arguments)
 
-    return GoFunction(name, call)
+    return GoFunction(name, call, function.cost)
 
 
 def _check(argument: Any, parameter: Parameter) -> None:

@@ -173,7 +173,7 @@ class _Lexer:
 
     def string(self, start: int) -> Token:
         quote = self.text[start]
-        parts = []
+        parts: list[str] = []
         self.position += 1
         while True:
             character = self.text[self.position : self.position + 1]

@@ -7,7 +7,7 @@ of a loop that has been entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from tiphys.languages.expr._faults import Fault
@@ -76,7 +76,8 @@ def _until(body: Evaluate, *, stop: bool, result: bool) -> _Walk:
     """Give *result* at the first element for which the closure gives *stop*, else the contrary."""
 
     def walk(frame: Frame, loop: Loop) -> bool:
-        for loop.index in range(len(loop.items)):
+        for index in range(len(loop.items)):
+            loop.index = index
             value = body(frame)
             if value is stop:
                 return result
@@ -90,7 +91,8 @@ def _until(body: Evaluate, *, stop: bool, result: bool) -> _Walk:
 def _count(body: Evaluate, *, exactly_one: bool) -> _Walk:
     def walk(frame: Frame, loop: Loop) -> int | bool:
         count = 0
-        for loop.index in range(len(loop.items)):
+        for index in range(len(loop.items)):
+            loop.index = index
             if truth(body(frame)):
                 count += 1
         return count == 1 if exactly_one else count
@@ -109,7 +111,8 @@ def _filter(body: Evaluate, transform: Evaluate | None) -> _Walk:
 
     def walk(frame: Frame, loop: Loop) -> list[Any]:
         picked = []
-        for loop.index in range(len(loop.items)):
+        for index in range(len(loop.items)):
+            loop.index = index
             if truth(body(frame)):
                 picked.append(element(frame, loop))
         frame.grow(len(picked))
@@ -121,7 +124,8 @@ def _filter(body: Evaluate, transform: Evaluate | None) -> _Walk:
 def _map(body: Evaluate) -> _Walk:
     def walk(frame: Frame, loop: Loop) -> list[Any]:
         made = []
-        for loop.index in range(len(loop.items)):
+        for index in range(len(loop.items)):
+            loop.index = index
             made.append(body(frame))
         frame.grow(len(made))
         return made
@@ -136,8 +140,9 @@ def _find(
     required: bool,
 ) -> _Walk:
     def walk(frame: Frame, loop: Loop) -> Any:
-        indexes: Iterable[int] = range(len(loop.items))
-        for loop.index in reversed(range(len(loop.items))) if backwards else indexes:
+        indexes = range(len(loop.items))
+        for index in reversed(indexes) if backwards else indexes:
+            loop.index = index
             if truth(body(frame)):
                 return element(frame, loop)
         if required:
@@ -150,7 +155,8 @@ def _find(
 def _group(body: Evaluate) -> _Walk:
     def walk(frame: Frame, loop: Loop) -> Groups:
         groups = Groups() if loop.items else NilGroups()
-        for loop.index in range(len(loop.items)):
+        for index in range(len(loop.items)):
+            loop.index = index
             key = body(frame)
             if key not in groups:
                 groups[key] = []
@@ -171,7 +177,8 @@ def _reduce(body: Evaluate, initial: Evaluate | None) -> _Walk:
             start = 1
         else:
             raise Fault("reflect: slice index out of range")
-        for loop.index in range(start, len(loop.items)):
+        for index in range(start, len(loop.items)):
+            loop.index = index
             loop.accumulator = body(frame)
         return loop.accumulator
 

@@ -63,9 +63,7 @@ def _named(base: Evaluate, name: str, optional: bool, place: str) -> Evaluate:
     return run
 
 
-def slice_of(
-    base: Evaluate, start: Evaluate | None, end: Evaluate | None, place: str
-) -> Evaluate:
+def slice_of(base: Evaluate, start: Evaluate | None, end: Evaluate | None, place: str) -> Evaluate:
     """Make what cuts a part out of a list or text."""
 
     def run(frame: Frame) -> Any:

@@ -108,8 +108,11 @@ def _equality(node: BinaryNode, left: Evaluate, right: Evaluate, place: str) -> 
     wanted = _known_type(node.left.type, node.right.type)
     if wanted is not None and not negated:
         return _operation(_strictly_equal(wanted), left, right, place)
-    if isinstance(node.right, LiteralNode) and type(node.right.value) is str:
-        return _equal_to_text(left, node.right.value, negated)
+    if isinstance(node.right, LiteralNode):
+        if type(node.right.value) is str:
+            return _equal_to_text(left, node.right.value, negated)
+        if type(node.right.value) in (int, float):
+            return _equal_to_number(left, node.right.value, negated)
     if negated:
         return _operation(lambda frame, a, b: not equal(a, b, frame), left, right, place)
     return _operation(lambda frame, a, b: equal(a, b, frame), left, right, place)
@@ -120,6 +123,18 @@ def _equal_to_text(left: Evaluate, text: str, negated: bool) -> Evaluate:
     if negated:
         return lambda frame: bool(left(frame) != text)
     return lambda frame: bool(left(frame) == text)
+
+
+def _equal_to_number(left: Evaluate, number: Any, negated: bool) -> Evaluate:
+    """Numbers of events are floating-point numbers, mostly."""
+    real = float(number)
+
+    def run(frame: Frame) -> bool:
+        value = left(frame)
+        same = value == real if type(value) is float else equal(value, number, frame)
+        return same is not negated
+
+    return run
 
 
 def _known_type(left: Type | None, right: Type | None) -> type | None:

@@ -194,9 +194,7 @@ def _picked(function: str, index: int, find: str) -> Callable[[Node], Node]:
             base = _filter_in(node.arguments[0])
         if base is None:
             return node
-        return BuiltinNode(
-            find, base.arguments, base.transform, required, position=node.position
-        )
+        return BuiltinNode(find, base.arguments, base.transform, required, position=node.position)
 
     return rule
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import NoReturn
 
 from tiphys.languages._errors import CompileError
 from tiphys.languages.expr._lexer import Kind, Token, tokenize
@@ -43,8 +42,10 @@ BINARY_PRECEDENCE = {
 }
 RIGHT_ASSOCIATIVE = frozenset(("**", "^"))
 LOOPS = frozenset(
-    ("all", "none", "any", "one", "filter", "map", "count", "find", "findIndex")
-    + ("findLast", "findLastIndex", "groupBy", "reduce")
+    (
+        *("all", "none", "any", "one", "filter", "map", "count", "groupBy", "reduce"),
+        *("find", "findIndex", "findLast", "findLastIndex"),
+    )
 )
 _WORDS = {"true": True, "false": False, "nil": None}
 _MAX_INT = (1 << 63) - 1
@@ -59,7 +60,7 @@ def parse(expression: str, builtins: Container[str]) -> Node:
     parser = _Parser(expression, tokenize(expression), builtins)
     node = parser.expression(0)
     if parser.token.kind is not Kind.END:
-        parser.unexpected(parser.token)
+        raise parser.unexpected(parser.token)
     return node
 
 
@@ -79,7 +80,7 @@ class _Parser:
         token = self.token
         self.index += 1
         if self.index >= len(self.tokens):
-            self.fail("unexpected end of expression", token)
+            raise self.error("unexpected end of expression", token)
         self.token = self.tokens[self.index]
         return token
 
@@ -100,24 +101,24 @@ class _Parser:
 
     def expect_operator(self, value: str) -> None:
         if not self.accept_operator(value):
-            self.unexpected(self.token, value)
+            raise self.unexpected(self.token, value)
 
     def expect_bracket(self, value: str) -> None:
         if not self.at_bracket(value):
-            self.unexpected(self.token, value)
+            raise self.unexpected(self.token, value)
         self.advance()
 
     def expect_identifier(self) -> Token:
         if self.token.kind is not Kind.IDENTIFIER:
-            self.unexpected(self.token, "a name")
+            raise self.unexpected(self.token, "a name")
         return self.advance()
 
-    def fail(self, message: str, token: Token) -> NoReturn:
-        raise CompileError(message, self.source, token.position)
+    def error(self, message: str, token: Token) -> CompileError:
+        return CompileError(message, self.source, token.position)
 
-    def unexpected(self, token: Token, wanted: str = "") -> NoReturn:
+    def unexpected(self, token: Token, wanted: str = "") -> CompileError:
         expected = f", expected {wanted}" if wanted else ""
-        self.fail(f"unexpected token {token.describe()}{expected}", token)
+        return self.error(f"unexpected token {token.describe()}{expected}", token)
 
     def expression(self, precedence: int) -> Node:
         """Everything whose operators bind at least as tightly as *precedence*."""
@@ -140,7 +141,7 @@ class _Parser:
             if operator.value == "|":
                 left = self.pipe(left)
             elif previous == "??" and operator.value != "??":
-                self.fail(
+                raise self.error(
                     f"operator {operator.value} and ?? cannot be mixed; wrap either in parentheses",
                     operator,
                 )
@@ -190,7 +191,7 @@ class _Parser:
 
     def pointer(self, token: Token) -> Node:
         if not self.loop_depth:
-            self.fail("cannot use pointer accessor outside closure", token)
+            raise self.error("cannot use pointer accessor outside closure", token)
         name = ""
         if token.value == "#":
             self.advance()
@@ -214,7 +215,7 @@ class _Parser:
             return self.postfix(self.array(token))
         if self.at_bracket("{"):
             return self.postfix(self.map(token))
-        self.unexpected(token)
+        raise self.unexpected(token)
 
     def number(self, token: Token) -> int | float:
         text = token.value.replace("_", "")
@@ -226,9 +227,9 @@ class _Parser:
             else:
                 number = int(text)
         except ValueError:
-            self.fail(f"invalid number literal: {token.value}", token)
+            raise self.error(f"invalid number literal: {token.value}", token) from None
         if number > _MAX_INT if isinstance(number, int) else number == float("inf"):
-            self.fail(f"number literal out of range: {token.value}", token)
+            raise self.error(f"number literal out of range: {token.value}", token)
         return number
 
     def call(self, name: Token) -> Node:
@@ -320,7 +321,7 @@ class _Parser:
         if self.at_bracket("("):
             return self.expression(0)
         wanted = "a quoted string, a number, a name, or an expression in parentheses as map key"
-        self.unexpected(self.token, wanted)
+        raise self.unexpected(self.token, wanted)
 
     def postfix(self, node: Node) -> Node:
         """The members, indexes, slices and method calls behind *node*."""
@@ -337,7 +338,7 @@ class _Parser:
         name = self.token
         is_word = name.kind is Kind.OPERATOR and name.value.isalpha()
         if name.kind is not Kind.IDENTIFIER and not is_word:
-            self.fail(f"expected a name, found {name.describe()}", name)
+            raise self.error(f"expected a name, found {name.describe()}", name)
         self.advance()
         in_chain = isinstance(base, ChainNode)
         if isinstance(base, ChainNode):
@@ -356,7 +357,7 @@ class _Parser:
             self.advance()
             return MemberNode(base, start, position=position)
         if not self.accept_operator(":"):
-            self.unexpected(self.token, "]")
+            raise self.unexpected(self.token, "]")
         end = None if self.at_bracket("]") else self.expression(0)
         self.expect_bracket("]")
         return SliceNode(base, start, end, position=position)

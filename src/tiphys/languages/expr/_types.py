@@ -141,13 +141,15 @@ class Function:
     A built-in function.
 
     *check* takes the types of the arguments and returns that of the result; it raises Fault.
-    *call* is None for what cannot be called through a variable that holds it.
+    *through_variable* tells whether a variable that holds it can be called. *is_deep* tells that
+    it walks through all that is in its arguments.
     """
 
     name: str
     evaluate: Callable[..., Any]
     check: Callable[[Sequence[Type | None]], Type | None]
     through_variable: bool = True
+    is_deep: bool = False
 
 
 def kind_of(type_: Type | None) -> Kind:

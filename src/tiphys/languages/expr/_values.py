@@ -158,7 +158,11 @@ def to_float(value: Any) -> float:
 
 
 def check_json(value: Any) -> None:
-    """Raise Fault if a value holds what JSON cannot: functions, and maps with keys of any type."""
+    """
+    Raise Fault if a value holds what JSON cannot: functions, and maps with keys of any type.
+
+    The value has been written before, so its size is known to be bounded.
+    """
     if isinstance(value, AnyMap | GoFunction):
         raise Fault(f"json: unsupported type: {type_of(value)}")
     if isinstance(value, list | dict):

@@ -10,6 +10,7 @@ dots is a map in a map. Besides the built-in functions there are ``asInt``, ``as
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from tiphys.languages.expr._faults import Fault
 from tiphys.languages.expr._functions import GoFunction, typed
 from tiphys.languages.expr._values import check_json
 from tiphys.languages.template.json_text import from_json, to_json
+from tiphys.languages.template.sprig import FUNCTIONS, HARMLESS
 from tiphys.languages.template.text import decode
 
 __all__ = ["SourceFilter", "compile", "expand", "functions"]
@@ -65,8 +67,6 @@ def compile(expression: str) -> SourceFilter:
 @functools.cache
 def functions() -> Mapping[str, Any]:
     """Return what a filter may call besides the built-in functions; it hides members."""
-    from tiphys.languages.template.sprig import FUNCTIONS, HARMLESS  # large
-
     # HARMLESS has a getHostByName that asks no server.
     sprig = {name: typed(name, known) for name, known in {**FUNCTIONS, **HARMLESS}.items()}
     for name in _HIDDEN:
@@ -90,8 +90,7 @@ def expand(members: Mapping[str, Any]) -> dict[str, Any]:
         return dict(members)
     names = sorted(members)
     parents = {
-        name for name, following in zip(names, names[1:], strict=False)
-        if following.startswith(f"{name}.")
+        name for name, following in itertools.pairwise(names) if following.startswith(f"{name}.")
     }
     return _nested({name: members[name] for name in names if name not in parents})
 
@@ -147,9 +146,10 @@ def _to_json(*arguments: Any) -> str:
     if len(arguments) != 1:
         raise Fault("toJson takes one value")
     try:
+        written = to_json(arguments[0])
         check_json(arguments[0])
-        return to_json(arguments[0])
     except LimitExceeded:
         raise
     except (EvaluationError, Fault):
         return ""
+    return written

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from tiphys.languages.gjson._budget import Budget
 from tiphys.languages.gjson._result import Kind, Result, bool_of
 from tiphys.languages.gjson._scan import trim
 from tiphys.languages.gjson._strings import unescape
@@ -44,7 +45,7 @@ class Query:
     value: str = ""
     every: bool = False
 
-    def matches(self, found: Result) -> bool:
+    def matches(self, found: Result, budget: Budget) -> bool:
         """Whether *found*, which is where the path led to, satisfies the query."""
         if self.value.startswith("~"):
             kind = _truth(self.value[1:], found)
@@ -56,6 +57,8 @@ class Query:
         if not self.operator:
             return True
         if found.type is Kind.STRING:
+            if self.operator in ("%", "!%"):
+                return matches(found.text, self.value, budget) is (self.operator == "%")
             return _compare_text(self.operator, found.text, self.value)
         if found.type is Kind.NUMBER:
             compare = _ORDER.get(self.operator, _never)
@@ -88,10 +91,6 @@ def _as_bool(found: Result) -> bool | None:
 
 
 def _compare_text(symbol: str, text: str, value: str) -> bool:
-    if symbol == "%":
-        return matches(text, value)
-    if symbol == "!%":
-        return not matches(text, value)
     compare = _ORDER.get(symbol, _never)
     if text.isascii() and value.isascii():
         return compare(text, value)

@@ -191,7 +191,7 @@ class _Search:
             key = text[position + 1 : end - 1]
             if "\\" in key:
                 key = unescape(key)
-            matched = matches(key, part) if component.wild else key == part
+            matched = matches(key, part, self.budget) if component.wild else key == part
             position = _scan.next_value(text, end)
             if position >= size:
                 break
@@ -303,7 +303,7 @@ class _Matches:
             asked = search_in(element, self.query.path, walk.budget)
         elif self.query.path:
             return False
-        if not self.query.matches(asked):
+        if not self.query.matches(asked, walk.budget):
             return False
         found = element
         if self.rest is not None:

@@ -8,7 +8,7 @@ import re
 from typing import Any, NoReturn
 
 from tiphys.languages import numbers
-from tiphys.languages._errors import EvaluationError
+from tiphys.languages._errors import EvaluationError, LimitExceeded
 from tiphys.languages.gjson._budget import Budget
 from tiphys.languages.gjson._scan import elements, skip_blanks
 from tiphys.languages.gjson._strings import loose_text
@@ -44,7 +44,10 @@ def decode(raw: str) -> Any:
         else:
             if end == len(raw):
                 return value
-    return _decode_leniently(raw, Budget())
+    try:
+        return _decode_leniently(raw, Budget())
+    except RecursionError:
+        raise LimitExceeded("document is nested too deeply") from None
 
 
 def first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

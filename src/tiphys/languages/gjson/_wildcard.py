@@ -4,50 +4,53 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import NamedTuple
+
+from tiphys.languages.gjson._budget import Budget
 
 __all__ = ["matches"]
 
-_ANY = "*"
-_ONE = "?"
 _ODD_BYTE = re.compile("[\ud800-\udfff]")
+_FREE_STEPS = 2**20
 
 
-def matches(text: str, pattern: str) -> bool:
-    """Whether *pattern* covers all of *text*; takes at most len(text) times len(pattern) steps."""
+class _Pattern(NamedTuple):
+    expression: re.Pattern[str]
+    width: int  # the longest piece without a star, which may have to be tried everywhere
+
+
+def matches(text: str, pattern: str, budget: Budget) -> bool:
+    """Whether *pattern* covers all of *text*. Raises LimitExceeded when that takes too long."""
+    compiled = _compile(pattern)
+    if compiled is None:
+        return False
     if not text.isascii():
         text = _ODD_BYTE.sub("\ufffd", text)
-    terms = _terms(pattern)
-    if terms is None:
-        return False
-    position = term = 0
-    retry_term, retry_position = -1, 0
-    while position < len(text):
-        wanted = terms[term] if term < len(terms) else ""
-        if wanted == _ANY:
-            term += 1
-            retry_term, retry_position = term, position
-        elif wanted == _ONE or wanted == "\\" + text[position]:
-            term += 1
-            position += 1
-        elif retry_term >= 0:
-            retry_position += 1
-            term, position = retry_term, retry_position
-        else:
-            return False
-    return all(rest == _ANY for rest in terms[term:])
+    steps = len(text) * min(len(text), compiled.width)
+    if steps > _FREE_STEPS:
+        budget.read(steps)
+    return compiled.expression.fullmatch(text) is not None
 
 
 @functools.lru_cache(maxsize=1024)
-def _terms(pattern: str) -> tuple[str, ...] | None:
-    """The wildcards and, each after a backslash, the literals; None for a backslash at the end."""
-    terms = []
+def _compile(pattern: str) -> _Pattern | None:
+    """A regular expression that never goes back past a star; None: a backslash ends *pattern*."""
+    pieces: list[list[str]] = [[]]
     characters = iter(_ODD_BYTE.sub("\ufffd", pattern))
     for character in characters:
-        if character in (_ANY, _ONE):
-            terms.append(character)
-            continue
-        literal = next(characters, "") if character == "\\" else character
-        if not literal:
-            return None
-        terms.append("\\" + literal)
-    return tuple(terms)
+        if character == "*":
+            pieces.append([])
+        elif character == "?":
+            pieces[-1].append(".")
+        else:
+            literal = next(characters, "") if character == "\\" else character
+            if not literal:
+                return None
+            pieces[-1].append(re.escape(literal))
+    first, *middle = ("".join(piece) for piece in pieces)
+    expression = first
+    if middle:
+        last = middle.pop()
+        # The first place where a piece fits leaves the most to the following ones.
+        expression += "".join(f"(?>.*?{piece})" for piece in middle if piece) + f".*{last}"
+    return _Pattern(re.compile(expression, re.DOTALL), max(map(len, pieces)))

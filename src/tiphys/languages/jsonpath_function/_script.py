@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tiphys.languages._errors import CompileError, EvaluationError, LanguageError
+from tiphys.languages._errors import CompileError, EvaluationError, LanguageError, LimitExceeded
 from tiphys.languages._unicode import SPACES
 from tiphys.languages.expr._arithmetic import divide, power
 from tiphys.languages.jsonpath_function._operands import (
@@ -32,8 +32,10 @@ from tiphys.languages.template.json_text import from_json
 
 __all__ = ["Script", "compile_script", "whole_number"]
 
-_OPERATORS = ("||", "&&", "==", "!=", "<=", ">=", "<", ">", "=~", "!")
-_OPERATORS += ("+", "-", "**", "*", "/", "%", "not in", "in", "@", "$")
+_OPERATORS: tuple[str, ...] = (
+    *("||", "&&", "==", "!=", "<=", ">=", "<", ">", "=~", "!"),
+    *("+", "-", "**", "*", "/", "%", "not in", "in", "@", "$"),
+)
 _SELECTORS = ("@", "$")
 
 Read = Callable[[], Any]
@@ -210,8 +212,7 @@ def _equal(left: Read, right: Read) -> bool:
 
 def _matches(left: Read, right: Read) -> bool:
     subject, pattern = (
-        text[1:-1] if is_quoted(text, "'") else text
-        for text in (to_text(left()), to_text(right()))
+        text[1:-1] if is_quoted(text, "'") else text for text in (to_text(left()), to_text(right()))
     )
     try:
         return compile_pattern(pattern).search(subject)
@@ -221,7 +222,12 @@ def _matches(left: Read, right: Read) -> bool:
 
 def _contained(left: Read, right: Read) -> bool:
     """Numbers and booleans are found in a list, and texts with quotes around them."""
-    item = _item(left())
+    try:
+        item = _item(left())
+    except (LimitExceeded, Panic):
+        raise
+    except EvaluationError:
+        item = NOTHING  # equal to no element, so it is "not in" any list
     return any(type(element) is type(item) and element == item for element in to_elements(right()))
 
 

@@ -158,9 +158,7 @@ class Recursive:
         self._collect(query, root, current, rest, found)
         return found
 
-    def _collect(
-        self, query: Query, root: Any, current: Any, rest: Rest, found: list[Any]
-    ) -> None:
+    def _collect(self, query: Query, root: Any, current: Any, rest: Rest, found: list[Any]) -> None:
         if current is None:
             return
         reached = _try(query, root, current, rest)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tiphys.languages._errors import EvaluationError, LimitExceeded
 from tiphys.languages.gjson._budget import MAX_DEPTH, Budget
+from tiphys.languages.gjson._document import MAX_PATH
 from tiphys.languages.gjson._parse import members, parse
 from tiphys.languages.gjson._result import Kind, Result
 from tiphys.languages.gjson._scan import elements, skip_blanks, trim
@@ -24,7 +25,15 @@ def edit(text: str, path: str, raw: str | None) -> str:
     """
     if not path:
         raise EvaluationError("path cannot be empty")
-    budget = Budget()
+    if len(path) > MAX_PATH:
+        raise LimitExceeded(f"path is longer than {MAX_PATH} characters")
+    try:
+        return _edit(text, path, raw, Budget())
+    except RecursionError:
+        raise LimitExceeded("path is nested too deeply") from None
+
+
+def _edit(text: str, path: str, raw: str | None, budget: Budget) -> str:
     parts = read_path(path)
     if parts is None:
         if raw is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tiphys.languages._errors import EvaluationError
+from tiphys.languages._errors import EvaluationError, LimitExceeded
 from tiphys.languages.gjson._budget import Budget
 from tiphys.languages.gjson._strings import quote
 from tiphys.languages.numbers import format_json, format_plain
@@ -31,7 +31,10 @@ def source_of(value: Any) -> str:
         return string_source(value)
     if isinstance(value, float):
         return format_plain(value)
-    return _marshalled(value, Budget())
+    try:
+        return _marshalled(value, Budget())
+    except RecursionError:
+        raise LimitExceeded("value is nested too deeply") from None
 
 
 def _marshalled(value: Any, budget: Budget) -> str:

@@ -64,7 +64,7 @@ def compile_call(
             result = call(*values)
         except EvaluationError as error:
             raise located(error, node, text, f"error calling {name}: ") from None
-        size = len(result) >> 6 if isinstance(result, (str, list)) else 0
+        size = len(result) >> 4 if isinstance(result, (str, list)) else 0
         scope.usage.spend(cost + size)
         return result
 

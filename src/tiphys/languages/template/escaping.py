@@ -43,7 +43,6 @@ def _escaped(match: re.Match[str]) -> str:
     character = match[0]
     if character in _JAVASCRIPT_ESCAPES:
         return _JAVASCRIPT_ESCAPES[character]
-    character = runes(character)
-    if character >= "\x80" and character.isprintable():
+    if character >= "\x80" and runes(character).isprintable():
         return character
     return f"\\u{ord(character):04X}"

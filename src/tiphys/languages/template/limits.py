@@ -33,11 +33,11 @@ MAX_OUTPUT = 4 * 1024 * 1024
 MAX_TEXT = 4 * 1024 * 1024
 """Characters of a text that a function makes."""
 
-MAX_ITEMS = 250_000
+MAX_ITEMS = 1_000_000
 """Items of a list that a function makes."""
 
 MAX_WORK = 1_000_000
-"""Calls, rounds of loops, and 64 characters or items that functions make, counted together."""
+"""Calls, rounds of loops, and 16 characters or items that functions make, counted together."""
 
 
 class Usage:

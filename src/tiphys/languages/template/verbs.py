@@ -175,9 +175,9 @@ def _pointer(value: Value, verb: str, flags: Flags) -> str:
 def _integer(value: int, verb: str, flags: Flags, *, is_signed: bool) -> str:
     bases = {"v": 10, "d": 10, "b": 2, "o": 8, "O": 8, "x": 16, "X": 16}
     if verb in bases:
-        sharp = flags.sharp or (verb == "v" and flags.go_syntax and not is_signed)
-        base = 16 if verb == "v" and sharp else bases[verb]
-        return _digits(int(value), base, verb, flags, sharp=sharp)
+        if verb == "v" and flags.go_syntax and not is_signed:
+            return _digits(int(value), 16, verb, flags, sharp=True)
+        return _digits(int(value), bases[verb], verb, flags, sharp=flags.sharp)
     if verb == "c":
         return flags.pad(_rune(value))
     if verb == "q":

@@ -3,44 +3,72 @@
 from __future__ import annotations
 
 import importlib
-from typing import Literal
+import importlib.util
+from typing import Any, Literal
 
-from tiphys.languages import LanguageError
+from tiphys.languages import CompileError, LanguageError, govaluate
 from tiphys.manifests.common import Filter, Parameter
 from tiphys.manifests.rules._report import Scope
+from tiphys.manifests.sensor import ExpressionFilter
 
-Language = Literal["paths", "template", "govaluate", "regexp", "lua", "jq", "expr.source_filter"]
-
+Language = Literal["paths", "template", "regexp", "lua", "jq", "expr.source_filter"]
 
 _WORDS: dict[Language, str] = {
     "paths": "path",
     "template": "template",
-    "govaluate": "expression",
     "regexp": "regular expression",
     "lua": "script",
     "jq": "jq program",
     "expr.source_filter": "expression",
 }
+# Languages whose engine is an extra; it is needed to run them, not to compile them.
+_ENGINES: dict[Language, str] = {"lua": "lupa", "jq": "jq"}
 
 
 def check(scope: Scope, language: Language, text: str) -> None:
     """Report *text* when it does not compile.  An empty one is absent."""
     if not text:
         return
-    try:
-        # Imported when a manifest uses it: lint stays quick, and extras stay optional.
-        module = importlib.import_module(f"tiphys.languages.{language}")
-        if hasattr(module, "compile"):
-            module.compile(text)
-    except LanguageError as error:
-        scope.broken("expression", f"this {_WORDS[language]} does not compile: {error}")
-    except ModuleNotFoundError as error:
-        missing = error.name or "?"
+    engine = _ENGINES.get(language)
+    if engine is not None and importlib.util.find_spec(engine) is None:
         scope.warn(
             "missing-extra",
-            f"cannot be checked: the module {missing!r} is not installed",
-            hint=f"run: pip install 'tiphys[{missing.partition('.')[0]}]'",
+            f"this {_WORDS[language]} needs the module {engine!r}, which is not installed",
+            hint=f"run: pip install 'tiphys[{engine}]'",
         )
+        return
+    # Imported when a manifest uses it, so that lint is quick.
+    module: Any = importlib.import_module(f"tiphys.languages.{language}")
+    try:
+        module.compile(text)
+    except LanguageError as error:
+        scope.broken("expression", f"this {_WORDS[language]} does not compile: {explained(error)}")
+
+
+def explained(error: LanguageError) -> str:
+    """The message with the place inside the text, which is none in the file."""
+    if not isinstance(error, CompileError) or error.position is None:
+        return str(error)
+    if "\n" not in error.expression:
+        return f"{error.message} (at character {error.position + 1})"
+    before = error.expression[: error.position]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return f"{error.message} (in line {line} of this text, at character {column})"
+
+
+def check_expression(scope: Scope, entry: ExpressionFilter) -> None:
+    """The expression of a filter: does it compile, and has each of its names a value?"""
+    if not entry.expr:
+        return
+    try:
+        expression = govaluate.compile(entry.expr)
+    except LanguageError as error:
+        scope.broken("expression", f"this expression does not compile: {explained(error)}")
+        return
+    given = {field.name for field in entry.fields}
+    for name in dict.fromkeys(expression.names):
+        if name not in given and entry.fields:
+            scope.broken("expression", f"no field gives `{name}` a value")
 
 
 def check_source_filter(scope: Scope, source_filter: Filter) -> None:

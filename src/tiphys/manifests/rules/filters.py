@@ -48,7 +48,7 @@ def check(scope: Scope, dependencies: list[Dependency], *, stan: bool) -> None:
 def _check_names(scope: Scope, dependency: Dependency, pairs: set[tuple[str, str]]) -> None:
     if not dependency.name:
         scope.at("name").refuse("event dependency must define a name")
-    elif not _STATE_KEY.fullmatch(dependency.name):
+    else:
         check_state_key(scope.at("name"), "dependency", dependency.name)
     if not dependency.event_source_name:
         scope.at("eventSourceName").refuse("event dependency must define the EventSourceName")
@@ -100,7 +100,7 @@ def _check_expression(scope: Scope, entry: ExpressionFilter) -> None:
                 "one of expr filters is not valid (path and name in a field must be not empty)"
             )
         expressions.check(scope.at("fields", index, "path"), "paths", field.path)
-    expressions.check(scope.at("expr"), "govaluate", entry.expr)
+    expressions.check_expression(scope.at("expr"), entry)
 
 
 def _check_data(scope: Scope, entry: DataFilter) -> None:

@@ -66,7 +66,7 @@ def _check_condition(scope: Scope, trigger: Trigger, dependencies: list[str]) ->
         return conditions.parse(text, dependencies).names
     except CompileError as error:
         if dependencies:
-            scope.at("template", "conditions").broken("condition", str(error))
+            scope.at("template", "conditions").broken("condition", expressions.explained(error))
         return tuple(dependencies)
 
 
@@ -116,7 +116,7 @@ def _check_reset(scope: Scope, reset: ConditionsReset) -> None:
         cron.parse(reset.by_time.cron)
     except LanguageError as error:
         message = f'invalid cron expression "{reset.by_time.cron}"'
-        at.at("cron").refuse(message, hint=str(error))
+        at.at("cron").refuse(message, hint=expressions.explained(error))
     try:
         zones.load_zone(reset.by_time.timezone)
     except LanguageError:

@@ -35,8 +35,8 @@ def raw_json(body: bytes) -> orjson.Fragment:
         compact = b"".join(_TOKEN.findall(_lenient(body)))
     else:
         compact = _compact(body, value)
-    for character, escape in _ESCAPED:
-        if character in compact:  # only inside strings, because the text is JSON
+    if b"<" in compact or b">" in compact or b"&" in compact or b"\xe2\x80" in compact:
+        for character, escape in _ESCAPED:  # only inside strings, because the text is JSON
             compact = compact.replace(character, escape)
     return orjson.Fragment(compact)
 

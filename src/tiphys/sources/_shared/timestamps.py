@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tiphys.languages import layouts
 
-_LAYOUT = "2006-01-02 15:04:05.999999999 -0700 MST"
+_LAYOUT = "2006-01-02 15:04:05.999999999 -0700"
 _NO_ABBREVIATION = re.compile(r"UTC[+-]|$")  # what Python calls an offset without a name
 
 
@@ -22,10 +22,10 @@ def long_timestamp(moment: datetime) -> str:
 
 def parse_long_timestamp(text: str) -> datetime:
     """
-    Read a long timestamp; a monotonic part (`` m=+1.5``) is left out.
+    Read a long timestamp; the name of the zone and a monotonic part (`` m=+1.5``) say nothing.
 
     Raises :exc:`tiphys.languages.EvaluationError`.
     """
-    moment = layouts.parse(_LAYOUT, text.partition(" m=")[0])
+    moment = layouts.parse(_LAYOUT, " ".join(text.split(" ")[:3]))
     whole = datetime.fromtimestamp(moment.unix, UTC)
     return whole + timedelta(microseconds=moment.nanosecond // 1000)

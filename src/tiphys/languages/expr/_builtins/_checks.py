@@ -71,9 +71,7 @@ def count(arguments: Sequence[Any], *allowed: int) -> None:
         raise Fault(f"invalid number of arguments (expected {expected}, got {len(arguments)})")
 
 
-def one_of(
-    name: str, kinds: frozenset[Kind], result: Type | None, *, message: str = ""
-) -> Check:
+def one_of(name: str, kinds: frozenset[Kind], result: Type | None, *, message: str = "") -> Check:
     """Check for one argument of one of *kinds*; without *result* its type is that of the result."""
 
     def check(arguments: Sequence[Type | None]) -> Type | None:

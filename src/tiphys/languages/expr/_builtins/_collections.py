@@ -128,9 +128,7 @@ def _sort_by(*arguments: Any) -> list[Any]:
     if not isinstance(arguments[0], list):
         raise Fault(f"cannot sort {type_of(arguments[0])}")
     if type(arguments[1]) is not str:
-        raise Fault(
-            f"invalid argument for sort (expected string, got {type_of(arguments[1])})"
-        )
+        raise Fault(f"invalid argument for sort (expected string, got {type_of(arguments[1])})")
     return _sorted(arguments[0], arguments[1], arguments[2:])
 
 
@@ -143,9 +141,7 @@ def _sorted(values: Any, field: str, direction: tuple[Any, ...]) -> list[Any]:
     types = {type(key) for key, _ in ranked}
     if len(types) > 1:
         names = sorted(type_of(key) for key, _ in ranked)
-        raise Fault(
-            f"cannot sort array of different types ({names[0]} and {names[-1]})"
-        )
+        raise Fault(f"cannot sort array of different types ({names[0]} and {names[-1]})")
     if len(ranked) > 1:
         ranked.sort(key=lambda pair: _comparable(pair[0]), reverse=descending)
     return [value for _, value in ranked]

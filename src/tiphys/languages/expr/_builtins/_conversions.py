@@ -47,8 +47,9 @@ def _type(value: Any) -> str:
 
 
 def _to_json(value: Any) -> str:
+    written = to_json(value, indent="  ")
     check_json(value)
-    return to_json(value, indent="  ")
+    return written
 
 
 def _from_json(value: Any) -> Any:
@@ -98,13 +99,11 @@ def _read(layout: str, source: str, location: Location) -> Time:
 _TEXT_TO_TEXT = Signature((STRING,), STRING)
 
 FUNCTIONS = [
+    Function("type", _type, overloads("type", Signature((ANY,), STRING)), through_variable=False),
     Function(
-        "type", _type, overloads("type", Signature((ANY,), STRING)), through_variable=False
+        "string", display, overloads("string", Signature((ANY,), STRING)), through_variable=False, is_deep=True
     ),
-    Function(
-        "string", display, overloads("string", Signature((ANY,), STRING)), through_variable=False
-    ),
-    Function("toJSON", _to_json, overloads("toJSON", Signature((ANY,), STRING))),
+    Function("toJSON", _to_json, overloads("toJSON", Signature((ANY,), STRING)), is_deep=True),
     Function("fromJSON", _from_json, overloads("fromJSON", Signature((STRING,), ANY))),
     Function("toBase64", _to_base64, overloads("toBase64", _TEXT_TO_TEXT)),
     Function("fromBase64", _from_base64, overloads("fromBase64", _TEXT_TO_TEXT)),

@@ -179,9 +179,7 @@ FUNCTIONS = [
     _of_number("ceil", _whole("ceil", math.ceil), FLOAT),
     _of_number("floor", _whole("floor", math.floor), FLOAT),
     _of_number("round", _whole("round", _nearest), FLOAT),
-    Function(
-        "int", _int, one_of("int", _NUMBERS | {Kind.STRING}, INT), through_variable=False
-    ),
+    Function("int", _int, one_of("int", _NUMBERS | {Kind.STRING}, INT), through_variable=False),
     Function(
         "float", _float, one_of("float", _NUMBERS | {Kind.STRING}, FLOAT), through_variable=False
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.template.functions import Function, function
 from tiphys.languages.template.sprig.casts import is_empty, to_text
+from tiphys.languages.template.sprig.versions import Version
 from tiphys.languages.template.values import (
     NilMap,
     Strings,
@@ -110,7 +111,9 @@ def _deep_copy(value: Value) -> Value:
 
 
 def _copy(value: Value) -> Value:
-    """A copy of lists and maps, down to their last member."""
+    """A copy of lists and maps, down to their last member; versions lose theirs, as in sprig."""
+    if isinstance(value, Version):
+        return type(value)(0, 0, 0)
     if isinstance(value, list) and not go_type(value).nil:
         return type(value)(map(_copy, value))
     if isinstance(value, dict) and not go_type(value).nil:

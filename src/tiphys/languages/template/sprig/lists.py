@@ -18,6 +18,7 @@ from tiphys.languages.template.values import (
     Value,
     go_type,
     kind_of,
+    type_name,
 )
 
 __all__ = ["FUNCTIONS"]
@@ -139,6 +140,8 @@ def _chunk(size: int, values: Value) -> Lists:
     items = _items(values, "chunk")
     if size > 0:
         return Lists(list(items[start : start + size]) for start in range(0, len(items), size))
+    if size < -1 and len(items) == 1:
+        return Lists([list(items)])
     if size == 0 or (len(items) - 1) // size + 1 != 0:
         raise EvaluationError("runtime error: makeslice: len out of range")
     return Lists()
@@ -164,9 +167,11 @@ def _dig(*arguments: Value) -> Value:
     if len(arguments) < 3:
         raise EvaluationError("dig needs at least three arguments")
     *keys, default, step = arguments
+    if not all(isinstance(key, str) for key in keys):
+        raise EvaluationError("interface conversion: a key is no string")
     for key in keys:
-        if go_type(step).name != "map[string]interface {}" or not isinstance(key, str):
-            raise EvaluationError("interface conversion: not a map or not a string")
+        if go_type(step).name != "map[string]interface {}":
+            raise EvaluationError(f"interface conversion: {type_name(step)} is no map")
         if key not in step:
             return default
         step = step[key]

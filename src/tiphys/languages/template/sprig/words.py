@@ -48,12 +48,12 @@ def camel_case(text: str) -> str:
 
 def snake_case(text: str) -> str:
     """Lower case words joined by ``_``: ``http_20x_ok``."""
-    return _lower_words(runes(text), "_")
+    return _lower_words(text, "_")
 
 
 def kebab_case(text: str) -> str:
     """Lower case words joined by ``-``: ``http-20x-ok``."""
-    return _lower_words(runes(text), "-")
+    return _lower_words(text, "-")
 
 
 class _Kind(enum.Enum):
@@ -87,9 +87,9 @@ class _Words:
     def write(self, word: _Word) -> None:
         kind, text = word
         if kind is _Kind.UPPER:
-            text = "".join(to_lower(c) if _is_upper(c) else c for c in text)
+            text = "".join(to_lower(c) if _is_upper(c) else c for c in runes(text))
         elif kind is _Kind.CONNECTOR:
-            text = "".join(self.connector if _is_connector(c) else c for c in text)
+            text = "".join(self.connector if _is_connector(c) else c for c in runes(text))
         self.result.append(text)
 
     def join_unless(self, following: _Kind, *kinds: _Kind) -> None:
@@ -184,7 +184,7 @@ def _run(text: str, start: int, belongs: Callable[[str], bool]) -> int:
 
 
 def _skip_broken(text: str, position: int) -> int:
-    while position < len(text) and text[position] == _BROKEN:
+    while position < len(text) and runes(text[position]) == _BROKEN:
         position += 1
     return position
 

