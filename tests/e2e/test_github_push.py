@@ -33,10 +33,12 @@ async def url(program: Program, receiver: Receiver) -> str:
 
 async def send(url: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """Post a body; returns status and event id."""
-    async with aiohttp.ClientSession() as session:
-        async with session.post(url, data=body, headers=headers) as answer:
-            await answer.read()
-            return answer.status, answer.headers.get("X-Event-Id", "")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers=headers) as answer,
+    ):
+        await answer.read()
+        return answer.status, answer.headers.get("X-Event-Id", "")
 
 
 async def test_a_push_to_main_calls_the_build_server_with_its_values(

@@ -83,7 +83,7 @@ class _Reader:
         elif isinstance(event, SequenceStartEvent):
             value = self._sequence(depth)
         else:
-            value = _scalar(event)
+            value = scalar(event)
         if event.anchor:
             self._anchors[event.anchor] = (value, self._nodes - before)
         return value
@@ -103,7 +103,7 @@ class _Reader:
         members: dict[str, Any] = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             merge = isinstance(event, ScalarEvent) and event.implicit[0] and event.value == "<<"
-            key = None if merge else _key(self._node(event, depth + 1))
+            key = None if merge else key_text(self._node(event, depth + 1))
             value = self._node(next(self._events), depth + 1)
             if key is not None:
                 members[key] = value
@@ -115,7 +115,8 @@ class _Reader:
         return members
 
 
-def _scalar(event: Event) -> Any:
+def scalar(event: Event) -> Any:
+    """The value of a scalar event, by its tag or, if plain, by its text."""
     text: str = event.value
     tag = (str(event.tag) if event.tag else "").removeprefix(_TAG)
     if not tag or tag == "!":
@@ -170,7 +171,7 @@ def _integer(digits: str) -> int:
     return sign * int(body, 0)
 
 
-def _key(value: Any) -> str:
+def key_text(value: Any) -> str:
     """A mapping's key as text."""
     if isinstance(value, str):
         return value

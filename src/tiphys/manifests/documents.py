@@ -28,8 +28,8 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from tiphys.languages import LanguageError
-from tiphys.languages.yaml_json import _key as key_text
-from tiphys.languages.yaml_json import _scalar as scalar_value
+from tiphys.languages.yaml_json import key_text
+from tiphys.languages.yaml_json import scalar as scalar_value
 from tiphys.manifests.findings import FieldPath, Place
 
 MAX_DEPTH = 100

@@ -17,6 +17,7 @@ from tiphys.languages import LanguageError
 from tiphys.manifests import conditions
 from tiphys.manifests.common import BackoffBlock
 from tiphys.manifests.conditions import Condition
+from tiphys.manifests.known import TRIGGER_TYPES
 from tiphys.manifests.sensor import Dependency, Policy, RateLimit, SensorSpec, Trigger
 from tiphys.sensors.filters import DependencyFilter, compile_filters
 from tiphys.sensors.parameters import CompiledParameter, compile_parameters
@@ -26,10 +27,7 @@ from tiphys.triggers import triggers
 DEFAULT_CONCURRENCY = 64
 SECONDS = {"Second": 1.0, "Minute": 60.0, "Hour": 3600.0}
 # Where a template has several types, the first in this order counts (spec: sensors 1.7).
-TYPE_ORDER = (
-    *("k8s", "argoWorkflow", "http", "awsLambda", "azureEventHubs", "azureServiceBus", "kafka"),
-    *("pulsar", "nats", "slack", "openWhisk", "custom", "log", "email", "exec", "python"),
-)
+TYPE_ORDER = (*TRIGGER_TYPES, "exec", "python")
 
 
 class Acknowledgement(enum.Enum):

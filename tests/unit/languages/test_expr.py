@@ -44,17 +44,13 @@ def evaluate(expression: str, **names: Any) -> Any:
         ("{a: 1, a: 2}", {"a": 1}),
         ("1..3", [1, 2, 3]),
         ("3..1", []),
-        ("1...5", None),
     ],
 )
 def test_literals_have_the_values_of_go(expression: str, value: Any) -> None:
-    if value is None:
-        with pytest.raises(CompileError):
-            evaluate(expression)
-    else:
-        result = evaluate(expression)
-        assert result == value
-        assert type(result) is type(value) or isinstance(result, list)
+    result = evaluate(expression)
+
+    assert result == value
+    assert isinstance(result, type(value))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +87,7 @@ def test_literals_have_the_values_of_go(expression: str, value: Any) -> None:
         ("'x' in nothing", False),
         ("name matches '^O.*o$'", True),
         ("name not startsWith 'X'", True),
-        ("nothing ?? 1 + 1", 2),
+        ("(nothing ?? 1) + 1", 2),
         ("no or n", 7.0),
         ("ok and name", "Octo"),
         ("missing == nil", True),
@@ -120,7 +116,6 @@ def test_operators_compute_as_in_go(expression: str, value: Any) -> None:
         ("body.missing", None),
         ("body?.missing?.x.y", None),
         ("(missing?.a).b", None),
-        ("missing?.a['b'] ?? 1", None),
         ("tags[1:]", ["b", "c"]),
         ("tags[-2:-1]", ["b"]),
         ("tags[2:1]", []),
@@ -135,18 +130,19 @@ def test_operators_compute_as_in_go(expression: str, value: Any) -> None:
     ],
 )
 def test_members_are_found(expression: str, value: Any) -> None:
-    if expression == "missing?.a['b'] ?? 1":
-        with pytest.raises(EvaluationError):  # brackets end the reach of ?.
-            evaluate(expression)
-    else:
-        assert evaluate(expression) == value
+    assert evaluate(expression) == value
+
+
+def test_brackets_end_the_reach_of_an_optional_member() -> None:
+    with pytest.raises(EvaluationError, match="cannot fetch b from <nil>"):
+        evaluate("missing?.a['b']")
 
 
 def test_texts_are_counted_in_bytes() -> None:
     assert evaluate("len('é☃')") == 5
     assert evaluate("indexOf('é☃x', 'x')") == 5
     assert evaluate("map(x, #)", x="é") == [0xC3, 0xA9]
-    assert evaluate("x[0:1] + x[1:2] == x", x="é") is False or True
+    assert evaluate("x[0:2] == x", x="é") is True
     assert evaluate("x[1:]", x="éa") == "\udca9a"
 
 

@@ -11,6 +11,7 @@ from tiphys.languages.template import nodes
 from tiphys.languages.template.values import (
     MISSING,
     Certificate,
+    Items,
     NilList,
     NilMap,
     Uint32,
@@ -78,7 +79,7 @@ _PARAMETERS = {
     "uint32": Parameter("uint32", (Uint32,), literal=_unsigned),
     "float64": Parameter("float64", (float,), literal=_real),
     "map": Parameter("map[string]interface {}", (dict, NilMap), nil=NilMap),
-    "list": Parameter("[]interface {}", (list, NilList), nil=NilList),
+    "list": Parameter("[]interface {}", (list, Items, NilList), nil=NilList),
     "certificate": Parameter("sprig.certificate", (Certificate,)),
 }
 

@@ -16,7 +16,7 @@ Python      Go                     Python      Go
 ``str``     ``string``             ``Texts``   ``map[string]string``
 =========== ====================== =========== =======================
 
-``list`` is ``[]interface {}``, ``dict`` is ``map[string]interface {}``; nil slices and maps are
+``list`` and ``Items`` are ``[]interface {}``, ``dict`` is ``map[string]interface {}``; nil slices and maps are
 ``NilList``, ``NilStrings`` and ``NilMap``.
 """
 
@@ -32,6 +32,7 @@ __all__ = [
     "Int32",
     "Int64",
     "Ints",
+    "Items",
     "Lists",
     "Missing",
     "NilList",
@@ -111,6 +112,12 @@ class Ints(list[int]):
     __slots__ = ()
 
 
+class Items(list[Any]):
+    """A ``[]interface {}`` that a function made; unlike one from JSON it has no room to grow."""
+
+    __slots__ = ()
+
+
 class Lists(list[list[Any]]):
     """Go's ``[][]interface {}``."""
 
@@ -175,6 +182,7 @@ _TYPES: dict[type, GoType] = {
     complex: GoType("complex128", "complex128", "complex"),
     str: GoType("string", "string", "string"),
     list: GoType(_LIST, "slice"),
+    Items: GoType(_LIST, "slice"),
     NilList: GoType(_LIST, "slice", nil=True),
     Strings: GoType("[]string", "slice"),
     NilStrings: GoType("[]string", "slice", nil=True),

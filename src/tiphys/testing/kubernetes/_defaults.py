@@ -50,7 +50,9 @@ class Defaults:
         _fill(spec, internalTrafficPolicy="Cluster")
         if not spec.get("clusterIP"):
             spec["clusterIP"] = next(self._addresses)
-        _fill(spec, clusterIPs=[spec["clusterIP"]], ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
+        _fill(
+            spec, clusterIPs=[spec["clusterIP"]], ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack"
+        )
 
 
 def pod_spec(spec: Object) -> None:
@@ -128,9 +130,7 @@ def _stateful_set(obj: Object) -> None:
     _fill(spec["updateStrategy"], type="RollingUpdate")
     if spec["updateStrategy"]["type"] == "RollingUpdate":
         _fill(spec["updateStrategy"], rollingUpdate={"partition": 0})
-    _fill(
-        spec["persistentVolumeClaimRetentionPolicy"], whenDeleted="Retain", whenScaled="Retain"
-    )
+    _fill(spec["persistentVolumeClaimRetentionPolicy"], whenDeleted="Retain", whenScaled="Retain")
     for claim in spec.get("volumeClaimTemplates") or []:
         _fill(claim, apiVersion="v1", kind="PersistentVolumeClaim", status={"phase": "Pending"})
         _fill(claim.setdefault("spec", {}), volumeMode="Filesystem")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._types import Type, object_type
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -39,6 +40,7 @@ class Kind:
     columns: Sequence[Mapping[str, Any]] = ()
     selectable: Sequence[str] = ()
     custom: bool = False
+    check: Callable[[Mapping[str, Any]], Iterable[Problem]] | None = None
     verbs: Sequence[str] = VERBS
 
     @property

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tiphys.testing.kubernetes import _names as names
-from tiphys.testing.kubernetes._answers import Problem
 from tiphys.testing.kubernetes._decode import clone
+from tiphys.testing.kubernetes._problems import Problem
 
 Object = dict[str, Any]
 POLICIES = ("Always", "OnFailure", "Never")
 
 
-def template_problems(
-    template: Object, path: str, policies: Sequence[str]
-) -> Iterator[Problem]:
+def template_problems(template: Object, path: str, policies: Sequence[str]) -> Iterator[Problem]:
     """What is wrong with a pod template, whose restart policy must be one of *policies*."""
     labels = (template.get("metadata") or {}).get("labels") or {}
     yield from names.label_problems(labels, f"{path}.metadata.labels")
@@ -68,9 +66,7 @@ def pod_change_problems(old: Object, new: Object) -> Iterator[Problem]:
         )
 
 
-def _container_problems(
-    container: Object, path: str, volumes: Sequence[str]
-) -> Iterator[Problem]:
+def _container_problems(container: Object, path: str, volumes: Sequence[str]) -> Iterator[Problem]:
     yield from _name_problems(container.get("name", ""), f"{path}.name")
     if not container.get("image"):
         yield Problem.required(f"{path}.image")

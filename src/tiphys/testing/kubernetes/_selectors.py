@@ -103,9 +103,7 @@ class _Tokens:
     def expect(self, wanted: str) -> None:
         got = self.take()
         if got != wanted:
-            raise bad_request(
-                f"unable to parse requirement: found '{got}', expected: '{wanted}'"
-            )
+            raise bad_request(f"unable to parse requirement: found '{got}', expected: '{wanted}'")
 
 
 def _requirements(tokens: _Tokens) -> Iterator[Requirement]:
@@ -126,7 +124,7 @@ def _requirement(tokens: _Tokens) -> Requirement:
     key = tokens.take()
     if not key or (problems := qualified(key)):
         said = "; ".join(problems) if key else "found '', expected: identifier"
-        raise bad_request(f"unable to parse requirement: <nil>: Invalid value: \"{key}\": {said}")
+        raise bad_request(f'unable to parse requirement: <nil>: Invalid value: "{key}": {said}')
     if absent:
         return Requirement(key, "!")
     operator = tokens.peek()
@@ -143,7 +141,7 @@ def _requirement(tokens: _Tokens) -> Requirement:
     value = "" if tokens.peek() in ("", ",") else tokens.take()
     if operator in "<>" and not re.fullmatch(r"-?\d+", value):
         raise bad_request(
-            f'values[0][{key}]: Invalid value: "{value}": for \'Gt\', \'Lt\' operators, the '
+            f"values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the "
             "value must be an integer"
         )
     if problems := label_value(value):

@@ -47,7 +47,9 @@ class Store:
 
     def everything(self) -> list[tuple[str, Key, Object]]:
         """Every object with its resource and key."""
-        return [(r, key, obj) for r, objects in self._objects.items() for key, obj in objects.items()]
+        return [
+            (r, key, obj) for r, objects in self._objects.items() for key, obj in objects.items()
+        ]
 
     def put(self, resource: str, key: Key, obj: Object) -> Object:
         """Store *obj*, whose resource version is set; returns it."""

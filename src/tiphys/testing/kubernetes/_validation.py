@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tiphys.testing.kubernetes import _names as names
-from tiphys.testing.kubernetes._answers import Problem, quoted
 from tiphys.testing.kubernetes._kinds import Kind
 from tiphys.testing.kubernetes._pod_rules import (
-    template_problems,
     pod_change_problems,
     pod_spec_problems,
+    template_problems,
 )
+from tiphys.testing.kubernetes._problems import Problem, quoted
 from tiphys.testing.kubernetes._selectors import selects
 
 Object = dict[str, Any]
@@ -67,9 +67,7 @@ def _metadata_problems(kind: Kind, metadata: Object) -> Iterator[Problem]:
         for text in name_problems(kind, name):
             yield Problem.invalid("metadata.name", name, text)
     yield from names.label_problems(metadata.get("labels") or {}, "metadata.labels")
-    yield from names.annotation_problems(
-        metadata.get("annotations") or {}, "metadata.annotations"
-    )
+    yield from names.annotation_problems(metadata.get("annotations") or {}, "metadata.annotations")
     for i, owner in enumerate(metadata.get("ownerReferences") or []):
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):

@@ -11,6 +11,7 @@ from tiphys.languages.template.limits import check_items, check_text
 from tiphys.languages.template.sprig.casts import is_empty, to_integer, to_strings, to_text
 from tiphys.languages.template.text import encode
 from tiphys.languages.template.values import (
+    Items,
     Lists,
     NilList,
     NilStrings,
@@ -24,6 +25,7 @@ from tiphys.languages.template.values import (
 __all__ = ["FUNCTIONS"]
 
 _MAX_COMPARISONS = 1_000_000
+_LAST_DOUBLING = 512
 
 
 def _items(value: Value, verb: str) -> list[Value]:
@@ -35,11 +37,11 @@ def _items(value: Value, verb: str) -> list[Value]:
 
 
 def _push(values: Value, item: Value) -> list[Value]:
-    return [*_items(values, "push on"), item]
+    return Items((*_items(values, "push on"), item))
 
 
 def _prepend(values: Value, item: Value) -> list[Value]:
-    return [item, *_items(values, "prepend on")]
+    return Items((item, *_items(values, "prepend on")))
 
 
 def _first(values: Value) -> Value:
@@ -53,30 +55,30 @@ def _last(values: Value) -> Value:
 
 def _rest(values: Value) -> list[Value]:
     items = _items(values, "find rest on")
-    return list(items[1:]) if items else NilList()
+    return Items(items[1:]) if items else NilList()
 
 
 def _initial(values: Value) -> list[Value]:
     items = _items(values, "find initial on")
-    return list(items[:-1]) if items else NilList()
+    return Items(items[:-1]) if items else NilList()
 
 
 def _reverse(values: Value) -> list[Value]:
-    return list(reversed(_items(values, "find reverse on")))
+    return Items(reversed(_items(values, "find reverse on")))
 
 
 def _compact(values: Value) -> list[Value]:
-    return [item for item in _items(values, "compact on") if not is_empty(item)]
+    return Items(item for item in _items(values, "compact on") if not is_empty(item))
 
 
 def _unique(values: Value) -> list[Value]:
     seen = _Seen()
-    return [item for item in _items(values, "find uniq on") if seen.add(item)]
+    return Items(item for item in _items(values, "find uniq on") if seen.add(item))
 
 
 def _without(values: Value, *omitted: Value) -> list[Value]:
     seen = _Seen(omitted)
-    return [item for item in _items(values, "find without on") if item not in seen]
+    return Items(item for item in _items(values, "find without on") if item not in seen)
 
 
 def _has(item: Value, values: Value) -> bool:
@@ -115,7 +117,11 @@ class _Seen:
 
 
 def _slice(values: Value, *bounds: Value) -> Value:
-    """Items from the first bound to before the second, in a list of the same type."""
+    """
+    Items from the first bound to before the second, in a list of the same type.
+
+    A list from JSON has room for more items, which the second bound can reach: they are nil.
+    """
     if not isinstance(values, list):
         kind = "nil" if values is None else kind_of(values)
         raise EvaluationError(f"list should be type of slice or array but {kind}")
@@ -123,13 +129,21 @@ def _slice(values: Value, *bounds: Value) -> Value:
         return None
     start = to_integer(bounds[0]) if bounds else 0
     end = to_integer(bounds[1]) if len(bounds) > 1 else len(values)
-    if not 0 <= start <= end <= len(values):
+    room = _grown(len(values)) if type(values) is list else len(values)
+    if not 0 <= start <= end <= room:
         raise EvaluationError("reflect.Value.Slice: slice index out of bounds")
+    if type(values) is list:
+        return Items((values + [None] * (end - len(values)))[start:end])
     return type(values)(values[start:end])
 
 
+def _grown(size: int) -> int:
+    """The room of a list that grew to *size* item by item, while it doubles whenever it is full."""
+    return 1 << (size - 1).bit_length() if size <= _LAST_DOUBLING else size
+
+
 def _concat(*lists: Value) -> list[Value]:
-    result: list[Value] = []
+    result = Items()
     for values in lists:
         result.extend(_items(values, "concat as list"))
         check_items(len(result))
@@ -139,9 +153,9 @@ def _concat(*lists: Value) -> list[Value]:
 def _chunk(size: int, values: Value) -> Lists:
     items = _items(values, "chunk")
     if size > 0:
-        return Lists(list(items[start : start + size]) for start in range(0, len(items), size))
+        return Lists(Items(items[start : start + size]) for start in range(0, len(items), size))
     if size < -1 and len(items) == 1:
-        return Lists([list(items)])
+        return Lists([Items(items)])
     if size == 0 or (len(items) - 1) // size + 1 != 0:
         raise EvaluationError("runtime error: makeslice: len out of range")
     return Lists()
@@ -179,7 +193,7 @@ def _dig(*arguments: Value) -> Value:
 
 
 def _list(*values: Value) -> list[Value]:
-    return list(values)
+    return Items(values)
 
 
 FUNCTIONS: dict[str, Function] = {
