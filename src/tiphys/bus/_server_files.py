@@ -18,6 +18,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,8 @@ from tiphys.languages import LanguageError, durations
 
 _LOG_SIZE = 4 * 1024 * 1024  # bytes of a log file
 _LOG_FILES = 2  # kept besides the current one
+_LITTLE_SPACE = 32 * 1024 * 1024  # bytes
+_WRITE_ERROR = re.compile(r"\[(ERR|FTL)\].*(write error|no space left|failed to store|out of space)")
 _ORPHAN_GRACE = 10.0  # seconds for an orphaned server to end by itself
 _PORTS = range(20_000, 32_000)  # below those that connections going out are given
 
@@ -160,14 +163,26 @@ jetstream {{
 
     def last_words(self) -> str:
         """The last error in the server's log, or its last line."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(max(0, self.log.stat().st_size - 8192))
-                lines = log.read().decode(errors="replace").splitlines()
-        except OSError:
-            return ""
+        lines = self._end_of_log()
         errors = [line for line in lines if re.search(r"\[(FTL|ERR)\]", line)]
         return (errors or lines or [""])[-1]
+
+    def write_error(self, pid: int) -> str:
+        """What the server *pid* logged when it could not write; empty when it could."""
+        own = [line for line in self._end_of_log() if line.startswith(f"[{pid}] ")]
+        return next((line for line in reversed(own) if _WRITE_ERROR.search(line)), "")
+
+    def has_space(self) -> bool:
+        """Whether the disk has room for more than a few messages."""
+        return shutil.disk_usage(self.path).free > _LITTLE_SPACE
+
+    def _end_of_log(self) -> list[str]:
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, self.log.stat().st_size - 16_384))
+                return log.read().decode(errors="replace").splitlines()
+        except OSError:
+            return []
 
     def _orphan(self) -> int | None:
         """The process in the pid file, if it is a server with this very configuration."""

@@ -74,6 +74,7 @@ class EmbeddedServer:
         self._access: Access | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
+        self._reported: int | None = None
         self._asked_to_end: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -128,6 +129,23 @@ class EmbeddedServer:
                     signal.SIGKILL if self._asked_to_end is process else signal.SIGTERM
                 )
             self._asked_to_end = process
+
+    async def heal(self) -> None:
+        """
+        Restart a server that could not write, once the disk has room.
+
+        It refuses to store anything from its first failure on, also when there is room again.
+        """
+        if self.pid is None:
+            return
+        error = await asyncio.to_thread(self.files.write_error, self.pid)
+        if not error:
+            return
+        if self._reported != self.pid:
+            self._reported = self.pid
+            log.error("nats-server cannot write; it is restarted when there is room", error=error)
+        if self.files.has_space():
+            self.restart()
 
     async def _supervise(self, program: Path) -> None:
         while True:
@@ -246,8 +264,12 @@ class EmbeddedBus(JetStreamBus):
         await self.server.close()
 
     async def out_of_service(self) -> None:
-        """Restart a server that gave JetStream up, as it does when the disk is full."""
+        """Restart a server that gave JetStream up."""
         self.server.restart()
+
+    async def publication_failed(self) -> None:
+        """Have the server healed if it could not write."""
+        await self.server.heal()
 
     async def _where(self) -> Endpoint:
         return self.server.endpoint()

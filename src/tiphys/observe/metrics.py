@@ -111,6 +111,9 @@ class Metrics:
             ACTION,
             registry=registry,
         )
+        self.history_dropped = counter(
+            "history_records_dropped", "History records that were dropped.", ()
+        )
         self.bus_connected = Gauge(
             "argo_events_bus_connected", "1 while the link to the bus is up.", registry=registry
         )

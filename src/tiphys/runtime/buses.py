@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from tiphys.bus import Bus, State
+from tiphys.aio import capped_backoff, stop
+from tiphys.bus import Bus, Limits, State
 from tiphys.bus.embedded import DEFAULT_SYNC, EmbeddedBus
 from tiphys.bus.jetstream import JetStreamBus, StreamSettings
-from tiphys.errors import ManifestError
+from tiphys.errors import BusError, ManifestError
 from tiphys.manifests.event_bus import EventBusSpec
 from tiphys.manifests.objects import EventBus
+from tiphys.observe.history import JOURNAL, SUBJECT, History
 from tiphys.observe.metrics import Metrics
 from tiphys.runtime.secrets import SecretStore
 
+LIMITS = Limits(age=7 * 86_400.0, size=1024**3)  # of the history
+
 Key = tuple[str, str]
 """Namespace and name of an EventBus."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenBus:
+    """A bus in use, and the history of the events that travel on it."""
+
+    bus: Bus
+    history: History
+    writer: asyncio.Task[None]
+
+    async def close(self) -> None:
+        """Write the rest of the history and disconnect."""
+        await stop(self.writer)
+        await self.bus.close()
 
 
 class Buses:
@@ -30,19 +49,21 @@ class Buses:
         self._data_dir = data_dir
         self._metrics = metrics
         self._sync = sync
-        self._open: dict[Key, Bus] = {}
+        self._open: dict[Key, OpenBus] = {}
         self._lock = asyncio.Lock()
 
     @property
-    def opened(self) -> Mapping[Key, Bus]:
+    def opened(self) -> Mapping[Key, OpenBus]:
         """The buses in use."""
         return self._open
 
     def link_is_up(self) -> bool:
         """Whether every bus in use is connected."""
-        return all(bus.connected for bus in self._open.values())
+        return all(each.bus.connected for each in self._open.values())
 
-    async def get(self, key: Key, manifests: Mapping[Key, EventBus], secrets: SecretStore) -> Bus:
+    async def get(
+        self, key: Key, manifests: Mapping[Key, EventBus], secrets: SecretStore
+    ) -> OpenBus:
         """
         The bus *key*, started if need be.
 
@@ -54,20 +75,22 @@ class Buses:
                 bus = self._made(key, None if manifest is None else manifest.spec, secrets)
                 await bus.start()
                 self._watch(bus)
-                self._open[key] = bus
+                history = History(self._metrics)
+                writer = asyncio.create_task(_write(history, bus), name="history")
+                self._open[key] = OpenBus(bus, history, writer)
             return self._open[key]
 
     async def close(self) -> None:
         """Disconnect from all, and stop the servers that were started."""
         async with self._lock:
-            await asyncio.gather(*(bus.close() for bus in self._open.values()))
+            await asyncio.gather(*(each.close() for each in self._open.values()))
             self._open.clear()
 
     async def drop(self, key: Key) -> None:
         """Close the bus *key*, because its manifest changed."""
         async with self._lock:
-            if (bus := self._open.pop(key, None)) is not None:
-                await bus.close()
+            if (known := self._open.pop(key, None)) is not None:
+                await known.close()
 
     def _made(self, key: Key, spec: EventBusSpec | None, secrets: SecretStore) -> Bus:
         namespace, name = key
@@ -93,6 +116,17 @@ class Buses:
     def _watch(self, bus: Bus) -> None:
         self._metrics.bus_connected.set(1)
         bus.on_link_change(lambda _up: self._metrics.bus_connected.set(self.link_is_up()))
+
+
+async def _write(history: History, bus: Bus) -> None:
+    """Write the history of *bus* until cancelled."""
+    for pause in capped_backoff():
+        try:
+            journal = await bus.journal(JOURNAL, LIMITS)
+            break
+        except BusError:
+            await asyncio.sleep(pause)
+    await history.write_to(lambda body: journal.append(SUBJECT, body))
 
 
 class BusStore:

@@ -23,7 +23,7 @@ from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.findings import Finding
 from tiphys.manifests.objects import AnyManifest, EventBus, EventSource, Sensor
 from tiphys.observe.metrics import Metrics
-from tiphys.runtime.buses import Buses, BusStore
+from tiphys.runtime.buses import Buses, BusStore, OpenBus
 from tiphys.runtime.buses import Key as BusKey
 from tiphys.runtime.desired import NOTHING, Desired, Key, bus_name, read
 from tiphys.runtime.secrets import SecretStore
@@ -120,8 +120,8 @@ class Standalone:
         if self.desired is NOTHING:
             return ["the manifests are being loaded"]
         missing = [f"{_shown(key)}: {text}" for key, text in self.failures.items()]
-        for (namespace, name), bus in self._buses.opened.items():
-            if not bus.connected:
+        for (namespace, name), opened in self._buses.opened.items():
+            if not opened.bus.connected:
                 missing.append(f"EventBus {namespace}/{name}: there is no link to it")
         for key, source in self.event_sources.items():
             missing += [
@@ -176,12 +176,12 @@ class Standalone:
         manifest = self.desired.objects.get(self._key("EventSource", namespace, event_source))
         name = bus_name(manifest) if isinstance(manifest, EventSource) else "default"
         opened = self._buses.opened
-        bus = opened.get((namespace, name))
-        if bus is None and not isinstance(manifest, EventSource) and len(opened) == 1:
-            (bus,) = opened.values()
-        if bus is None:
+        found = opened.get((namespace, name))
+        if found is None and not isinstance(manifest, EventSource) and len(opened) == 1:
+            (found,) = opened.values()
+        if found is None:
             raise ManifestError(f"there is no event source {event_source!r} in {namespace!r}")
-        return bus
+        return found.bus
 
     def _key(self, kind: str, namespace: str, name: str) -> Key:
         return kind, namespace or self.options.namespace, name
@@ -226,7 +226,7 @@ class Standalone:
         self._runners[key] = runner
         await runner.start()
 
-    async def _bus(self, key: BusKey, desired: Desired, secrets: SecretStore) -> Bus:
+    async def _bus(self, key: BusKey, desired: Desired, secrets: SecretStore) -> OpenBus:
         manifests = {
             (m[1], m[2]): bus for m, bus in desired.objects.items() if isinstance(bus, EventBus)
         }
@@ -236,9 +236,9 @@ class Standalone:
             raise BusUnavailable(f"EventBus {key[1]!r}: {error}") from error
 
     def _runner(
-        self, namespace: str, manifest: EventSource | Sensor, bus: Bus, secrets: SecretStore
+        self, namespace: str, manifest: EventSource | Sensor, opened: OpenBus, secrets: SecretStore
     ) -> Runner:
-        options = self.options
+        options, bus = self.options, opened.bus
         if isinstance(manifest, EventSource):
             surroundings = Surroundings(
                 bus=bus,
@@ -252,6 +252,7 @@ class Standalone:
             bus=bus,
             secrets=secrets,
             metrics=self._metrics,
+            history=opened.history,
             scripts=self._scripts,
             strict=options.strict,
             allow_exec=options.allow_exec,

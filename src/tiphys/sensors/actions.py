@@ -13,12 +13,15 @@ import structlog
 from tiphys.aio import Clock, LeakyBucket
 from tiphys.errors import ActionError, PolicyError, TiphysError
 from tiphys.events import parse_time
+from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.dead_letters import DeadLetter
 from tiphys.sensors.event import Event
 from tiphys.sensors.plan import ActionPlan
 from tiphys.sensors.rendering import Renderer
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, triggers
+
+SHOWN = 200  # characters of an outcome that are kept
 
 log = structlog.get_logger("argo-events.sensor")
 
@@ -56,6 +59,7 @@ class ActionRunner:
         namespace: str,
         sensor: str,
         metrics: Metrics,
+        history: History,
         clock: Clock,
         rate_limited: bool = True,
     ) -> None:
@@ -63,6 +67,7 @@ class ActionRunner:
         self._namespace = namespace
         self._sensor = sensor
         self._clock = clock
+        self._history = history
         self._trigger: Trigger[Any] = triggers.get(plan.key)()
         self._renderer = Renderer(plan, self._trigger)
         self._bucket = None
@@ -102,6 +107,7 @@ class ActionRunner:
                 self._judge(outcome)
             except ActionError as error:
                 self._observe(started, action, succeeded=False)
+                self._note("attempt failed", action, attempt=attempt, error=str(error))
                 self._log_failure(error, action, attempt)
                 pause = next(pauses, None) if error.retryable else None
                 if pause is None:
@@ -110,6 +116,14 @@ class ActionRunner:
                 await self._clock.sleep(pause)
             else:
                 self._observe(started, action, succeeded=True)
+                self._note(
+                    "succeeded",
+                    action,
+                    attempt=attempt,
+                    milliseconds=round((time.perf_counter() - started) * 1000, 1),
+                    status=outcome.status,
+                    detail=outcome.detail[:SHOWN],
+                )
                 self._log_success(action)
                 return outcome
 
@@ -155,6 +169,10 @@ class ActionRunner:
             latest = max((m for m in moments if m is not None), default=None)
             if latest is not None:
                 self._end_to_end.observe(max(0.0, (self._clock.now() - latest).total_seconds()))
+
+    def _note(self, step: Step, action: Action, **details: Any) -> None:
+        events = tuple(event.id for event in action.events.values())
+        self._history.add(step, events, self._sensor, self.plan.name, action=action.id, **details)
 
     def _fields(self, action: Action) -> dict[str, Any]:
         return {

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -26,6 +26,7 @@ from tiphys.errors import BusError, Conflict, EventDecodeError
 from tiphys.events import CloudEvent
 from tiphys.languages import LanguageError
 from tiphys.languages.lua import WorkerPool
+from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.actions import Action, ActionFailed, ActionRunner, action_id
 from tiphys.sensors.dead_letters import DeadLetters
@@ -73,6 +74,7 @@ class TriggerDelivery:
         dead_letters: DeadLetters,
         scripts: WorkerPool,
         metrics: Metrics,
+        history: History,
         clock: Clock,
     ) -> None:
         self.plan = plan
@@ -82,6 +84,7 @@ class TriggerDelivery:
         self._state = state
         self._dead_letters = dead_letters
         self._scripts = scripts
+        self._history = history
         self._clock = clock
         self._in_order = asyncio.Lock()
         self._state_lock = asyncio.Lock()
@@ -198,6 +201,7 @@ class TriggerDelivery:
         work.event_id = cloud_event.id
         if not self._recent.add(cloud_event.id, self._clock.monotonic()):
             self._log.debug("Event was handled already", eventID=cloud_event.id)
+            self._note("duplicate", cloud_event.id)
             return []
         event = Event(cloud_event)
         key = (cloud_event.source, cloud_event.subject)
@@ -226,6 +230,7 @@ class TriggerDelivery:
                 data = await dependency.transform.apply(self._scripts, event.data)
             except LanguageError as error:
                 self._count_filtered("transform error")
+                self._note("filtered", event.id, dependency=dependency.name, error=str(error))
                 self._log.error(
                     "failed to apply event transformation", eventID=event.id, error=str(error)
                 )
@@ -238,6 +243,12 @@ class TriggerDelivery:
         if verdict.passed:
             return event
         self._count_filtered("filter error" if verdict.error else "filter")
+        self._note(
+            "filtered",
+            event.id,
+            dependency=dependency.name,
+            **({"error": verdict.error} if verdict.error else {"reason": verdict.reason}),
+        )
         emit = self._log.warning if verdict.error else self._log.debug
         emit(
             "Event discarded due to filtering" + (" error" if verdict.error else ""),
@@ -272,6 +283,9 @@ class TriggerDelivery:
             return None  # it comes again, and a newer one waits
         if not self.plan.condition.holds({*memory.held, dependency}):
             await self._state.hold(dependency, Held(event, position))
+            present = {*memory.held, dependency}
+            missing = [name for name in self.plan.condition.names if name not in present]
+            self._note("held", event.id, dependency=dependency, missing=missing)
             return None
         events = {name: held.event for name, held in memory.held.items()} | {dependency: event}
         await self._state.decide(memory, position, dependency, events)
@@ -295,12 +309,21 @@ class TriggerDelivery:
         letter = self._runner.dead_letter(action, failure)
         await self._answered(lambda: self._dead_letters.store(letter))
         self._dead.inc()
+        self._note(
+            "dead-lettered",
+            *(event.id for event in action.events.values()),
+            deadLetter=letter.id,
+            error=letter.error,
+        )
         self._log.error(
             "An action failed for good and is kept as a dead letter",
             deadLetter=letter.id,
             attempts=letter.attempts,
             error=letter.error,
         )
+
+    def _note(self, step: Step, *events: str, **details: Any) -> None:
+        self._history.add(step, events, self._sensor, self.plan.name, **details)
 
     def _action(self, events: Mapping[str, Event]) -> Action:
         return Action(action_id(self._sensor, self.plan.name, events), events)

@@ -18,6 +18,7 @@ from tiphys.languages import LanguageError
 from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.common import TLS, ConfigMapRef, SecretRef
 from tiphys.manifests.sensor import SensorSpec
+from tiphys.observe.history import History
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.actions import ActionRunner
 from tiphys.sensors.dead_letters import DeadLetters
@@ -70,6 +71,7 @@ class SensorServices:
     bus: Bus
     secrets: Secrets
     metrics: Metrics
+    history: History
     scripts: WorkerPool
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     strict: bool = False
@@ -214,6 +216,7 @@ class SensorRunner:
             dead_letters=dead_letters,
             scripts=services.scripts,
             metrics=services.metrics,
+            history=services.history,
             clock=services.clock,
         )
 
@@ -224,6 +227,7 @@ class SensorRunner:
             namespace=self.namespace,
             sensor=self.name,
             metrics=services.metrics,
+            history=services.history,
             clock=services.clock,
             rate_limited=rate_limited,
         )

@@ -16,6 +16,7 @@ from tiphys.events import JSON, CloudEvent, timestamp
 from tiphys.ingest.bursts import Bursts
 from tiphys.languages import LanguageError
 from tiphys.manifests.common import Filter
+from tiphys.observe.history import History
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._base import AnySource, Incoming, SourceContext
 from tiphys.sources._status import Status
@@ -42,7 +43,8 @@ class Dispatcher:
     Publishes what one event service receives.
 
     A filter that says no, or that fails, drops the event and counts as success (spec: event
-    sources 2.4).  *timeout* bounds in seconds how long one attempt waits for the bus.
+    sources 2.4).  *timeout* bounds in seconds how long one attempt waits for the bus.  *history*
+    hears of what was published and what was dropped.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class Dispatcher:
         status: Status,
         *,
         timeout: float = 5.0,
+        history: History | None = None,
     ) -> None:
         self.status = status
+        self._history = history
         self.log = log.bind(
             eventSourceName=ctx.event_source, eventSourceType=source.key, eventName=ctx.event_name
         )
@@ -85,10 +89,10 @@ class Dispatcher:
         """
         started = time.perf_counter()
         data = self._payload(incoming.data)
-        if self._filter is not None and not self._passes(data):
+        id = incoming.id or new_id()
+        if self._filter is not None and not self._passes(id, data):
             return None
         now = self._ctx.clock.now()
-        id = incoming.id or new_id()
         ctx = self._ctx
         event = CloudEvent(
             id, ctx.event_source, ctx.event_name, self._type, timestamp(now), JSON, data
@@ -102,6 +106,8 @@ class Dispatcher:
         self.status.last_event = now
         self._sent.inc()
         self._observe(started)
+        if self._history is not None:
+            self._history.add("published", (id,), ctx.event_source, ctx.event_name)
         self.log.debug("Succeeded to publish an event", eventID=id)
         return id
 
@@ -120,13 +126,18 @@ class Dispatcher:
         except TypeError as error:  # orjson's own error is one, too
             raise SourceError(f"the event's data cannot be written as JSON: {error}") from error
 
-    def _passes(self, data: bytes) -> bool:
+    def _passes(self, id: str, data: bytes) -> bool:
         assert self._filter is not None
         passes, error = self._filter.judge(data)
         if error is not None and (count := self._bursts.count("filter")) is not None:
             self.log.error("The filter failed, events are dropped", error=error, count=count)
         if not passes:
             self._filtered.inc()
+            if self._history is not None:
+                ctx, reason = self._ctx, error or "the expression is false"
+                self._history.add(
+                    "filtered", (id,), ctx.event_source, ctx.event_name, reason=reason
+                )
         return passes
 
     def _not_published(self, event: CloudEvent, error: BusError) -> None:

@@ -15,6 +15,7 @@ from tiphys.aio import Clock, SystemClock
 from tiphys.bus import Bus
 from tiphys.errors import ManifestError, TiphysError
 from tiphys.ingest import IngestServer
+from tiphys.observe.history import History
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._base import (
     AnySource,
@@ -55,6 +56,7 @@ class Surroundings:
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     timeout: float = 5.0
     window: int = WINDOW
+    history: History | None = None
 
     @functools.cached_property
     def link(self) -> BusLink:
@@ -145,7 +147,13 @@ class EventSourceRunner:
             shared.clock,
         )
         dispatcher = Dispatcher(
-            source, ctx, shared.bus, shared.metrics, status, timeout=shared.timeout
+            source,
+            ctx,
+            shared.bus,
+            shared.metrics,
+            status,
+            timeout=shared.timeout,
+            history=shared.history,
         )
         if isinstance(source, PushSource):
             return PushService(source, ctx, dispatcher, shared.ingest, shared.metrics)

@@ -226,7 +226,8 @@ async def test_a_recorded_request_cannot_be_sent_again_later(
 @pytest.mark.parametrize("time", ["", "now", "-1", "1e9", "١", "9" * 40])
 async def test_a_time_that_is_none_is_refused(time: str) -> None:
     guard = signature_guard(timestampHeader="X-Time")
-    headers = {"X_Time": time, "X_Signature": signed(b"{}", time=time or "1")}
+    headers: dict[str, Any] = {"X_Time": time}
+    headers["X_Signature"] = signed(b"{}", time=time or "1")
     refused = await refusal(guard, request(**headers))
 
     assert refused is not None

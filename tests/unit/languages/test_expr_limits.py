@@ -16,26 +16,26 @@ SHARED = "let a0 = [1, x]; " + "".join(f"let a{n} = [a{n - 1}, a{n - 1}]; " for 
     [
         "all(1..1000, all(1..1001, true))",
         "count(1..2000, sum(1..600) > 0)",
-        "count(1..2000, # in 601..1200)",
-        "all(1..100, big contains 'x')",
+        "count(1..2000, # in list)",
+        "any(1..100, big contains 'x')",
         SHARED + "toJSON(a59)",
         SHARED + "string(a59)",
         SHARED + "toJson(a59)",
         SHARED + "sprig.deepCopy(a59)",
-        SHARED.replace("a", "b").replace("let b", "let b") + SHARED + "a59 == b59",
+        SHARED.replace("a", "b") + SHARED + "a59 == b59",
     ],
 )
 def test_steps_are_limited(expression: str) -> None:
     compiled = expr.compile(expression, source_filter.functions())
 
     with pytest.raises(LimitExceeded, match=r"may take 1000000 steps at most"):
-        compiled.evaluate({"x": 1.0, "big": "y" * 20_000_000})
+        compiled.evaluate({"x": 1.0, "big": "y" * 20_000_000, "list": [0.5] * 1000})
 
 
 @pytest.mark.parametrize(
     "expression",
     [
-        "1..1000000",
+        "1..1000001",
         "x..1000000",
         "map(1..1000, map(1..1000, #))",
         "filter(1..1000000, true)",
@@ -72,7 +72,9 @@ def test_what_fits_the_limits_is_evaluated() -> None:
     assert expr.compile("len(repeat('x', 1000000))").evaluate({}) == 1_000_000
 
 
-@pytest.mark.parametrize("expression", ["(" * 3000 + "1" + ")" * 3000, "-" * 3000 + "1", "[" * 3000])
+@pytest.mark.parametrize(
+    "expression", ["(" * 3000 + "1" + ")" * 3000, "-" * 3000 + "1", "[" * 3000]
+)
 def test_nesting_is_limited_when_an_expression_is_compiled(expression: str) -> None:
     with pytest.raises(CompileError, match="nested too deeply"):
         expr.compile(expression)

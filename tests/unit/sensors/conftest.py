@@ -18,6 +18,7 @@ from tiphys.events import CloudEvent, timestamp
 from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.common import TLS, ConfigMapRef, Parameter, SecretRef, TriggerConfig
 from tiphys.manifests.sensor import SensorSpec
+from tiphys.observe.history import History
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.runner import SensorRunner, SensorServices
 from tiphys.testing.bus import MemoryBus
@@ -110,11 +111,14 @@ class Sensors:
         self.bus = bus
         self.scripts = scripts
         self.metrics = Metrics()
+        self.history = History(self.metrics)
         self._count = 0
 
     @contextlib.asynccontextmanager
     async def running(self, spec: dict[str, Any], **options: Any) -> AsyncIterator[SensorRunner]:
-        services = SensorServices(self.bus, NoSecrets(), self.metrics, self.scripts, **options)
+        services = SensorServices(
+            self.bus, NoSecrets(), self.metrics, self.history, self.scripts, **options
+        )
         sensor = SensorRunner("sn", "ns", SensorSpec.model_validate(spec), services)
         await sensor.start()
         await until(lambda: sensor.ready)

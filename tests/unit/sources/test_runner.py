@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests._ports import free_port
+from tiphys.aio import stop
 from tiphys.ingest import IngestServer
+from tiphys.observe.history import History, Record, decode
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._runner import EventSourceRunner, Surroundings
 from tiphys.sources._status import Status
@@ -75,9 +78,9 @@ def hook(port: int, endpoint: str = "/a", **more: Any) -> dict[str, Any]:
     return {"endpoint": endpoint, "port": str(port), "method": "POST", **more}
 
 
-async def post(port: int, path: str = "/a") -> int:
+async def post(port: int, path: str = "/a", body: bytes = b"{}") -> int:
     url = f"http://127.0.0.1:{port}{path}"
-    async with aiohttp.ClientSession() as session, session.post(url, data=b"{}") as answer:
+    async with aiohttp.ClientSession() as session, session.post(url, data=body) as answer:
         return answer.status
 
 
@@ -201,6 +204,35 @@ async def test_whether_many_may_run_depends_on_the_types(process: Process) -> No
     assert replicas(webhook={}) == "many"
     assert replicas(webhook={}, calendar={}) == "one"
     assert replicas(nothing={}) == "many"
+
+
+async def test_what_was_published_and_what_was_dropped_goes_into_the_history(
+    process: Process,
+) -> None:
+    port = free_port()
+    history = History(process.metrics)
+    process.surroundings = dataclasses.replace(process.surroundings, history=history)
+    block = hook(port, filter={"expression": "body.n > 1"})
+    async with process.running("es", webhook={"a": block}) as runner:
+        await process.until(lambda: runner.statuses[0].ready)
+        for n in (1, 2):
+            await post(port, body=b'{"n": %d}' % n)
+    steps: list[Record] = []
+
+    async def keep(batch: bytes) -> None:
+        steps.extend(decode(batch))
+
+    writing = asyncio.create_task(history.write_to(keep))
+    await asyncio.sleep(0)
+    await stop(writing)
+    (event,) = process.bus.published
+
+    assert [(step.step, step.owner, step.part) for step in steps] == [
+        ("filtered", "es", "a"),
+        ("published", "es", "a"),
+    ]
+    assert steps[0].details == {"reason": "the expression is false"}
+    assert steps[1].events == (event.id,)
 
 
 async def test_an_object_can_be_started_again(process: Process) -> None:

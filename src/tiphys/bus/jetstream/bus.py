@@ -165,6 +165,9 @@ class JetStreamBus(Bus):
     async def out_of_service(self) -> None:
         """Called when the server is there and JetStream is not; repeatedly, until it is back."""
 
+    async def publication_failed(self) -> None:
+        """Called after a publication failed although the stream seems to be in order."""
+
     async def _ensure_stream(self) -> None:
         subjects = [f"{names.EVENTS}.*.*"]
         config = await stream.ensure(self._api, self._settings.request(names.EVENTS, subjects))
@@ -181,6 +184,7 @@ class JetStreamBus(Bus):
                 await self._link.until_up()
                 try:
                     await self._ensure_stream()
+                    await self.publication_failed()
                     break
                 except (BusError, ManifestError) as error:
                     trouble = error

@@ -10,7 +10,7 @@ from tiphys.languages.expr._faults import Fault
 from tiphys.languages.expr._frame import Frame
 from tiphys.languages.expr._functions import GoFunction, guarded
 from tiphys.languages.expr._loops import Evaluate
-from tiphys.languages.expr._types import Function
+from tiphys.languages.expr._types import Function, Work
 from tiphys.languages.expr._values import Ints, Strings
 
 __all__ = ["call_builtin", "call_value"]
@@ -28,7 +28,7 @@ def call_builtin(
     """Make a call of a built-in function; some cannot be called through a variable."""
     if through_variable and not function.through_variable:
         return _failing(f"{function.name} can only be called by its name ({place})")
-    return _guarded_call(function.evaluate, arguments, place, function.is_deep)
+    return _guarded_call(function.evaluate, arguments, place, function.work)
 
 
 def _failing(message: str) -> Evaluate:
@@ -38,13 +38,11 @@ def _failing(message: str) -> Evaluate:
     return run
 
 
-def _guarded_call(
-    function: Any, arguments: Sequence[Evaluate], place: str, is_deep: bool
-) -> Evaluate:
+def _guarded_call(function: Any, arguments: Sequence[Evaluate], place: str, work: Work) -> Evaluate:
     def run(frame: Frame) -> Any:
         values = [argument(frame) for argument in arguments]
         try:
-            return _measured(frame, function, values, is_deep)
+            return _measured(frame, function, values, work)
         except Fault as fault:
             raise fault.at(place) from None
 
@@ -62,22 +60,27 @@ def call_value(callee: Evaluate, arguments: Sequence[Evaluate], place: str) -> E
                 raise Fault("reflect: call of reflect.Value.Call on a value that is no function")
             if isinstance(function, GoFunction):
                 frame.spend(function.cost)
-            return _measured(frame, function, values, True)
+            return _measured(frame, function, values, Work.ALL)
         except Fault as fault:
             raise fault.at(place) from None
 
     return run
 
 
-def _measured(frame: Frame, function: Any, values: list[Any], is_deep: bool) -> Any:
+def _measured(frame: Frame, function: Any, values: list[Any], work: Work) -> Any:
     """Call a function; count what it looks at, and what it makes if that is new."""
-    scan = frame.scan_deeply if is_deep else frame.scan
-    for value in values:
-        if type(value) in _SIZED:
-            scan(value)
+    if work is not Work.NONE:
+        scan = frame.scan_deeply if work is Work.ALL else frame.scan
+        for value in values:
+            if type(value) in _SIZED:
+                scan(value)
     result = guarded(function, values)
     if type(result) is str:
         frame.write(len(result))
-    elif isinstance(result, list) and not any(result is value for value in values):
+    elif (
+        work is not Work.NONE
+        and isinstance(result, list)
+        and not any(result is value for value in values)
+    ):
         frame.scan(result)
     return result

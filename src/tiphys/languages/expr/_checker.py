@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tiphys.languages._errors import CompileError, LanguageError
 from tiphys.languages.expr._builtins import BUILTINS, NAMES
-from tiphys.languages.expr._builtins._checks import argument_fault, count
+from tiphys.languages.expr._builtins._checks import argument_fault
 from tiphys.languages.expr._faults import Fault
 from tiphys.languages.expr._methods import METHODS, Method
 from tiphys.languages.expr._nodes import (

@@ -35,6 +35,7 @@ __all__ = [
     "Kind",
     "Signature",
     "Type",
+    "Work",
     "closure_of",
     "describe",
     "is_any",
@@ -135,21 +136,28 @@ class Signature:
     result: Type
 
 
+class Work(enum.Enum):
+    """How much of its arguments a function looks at."""
+
+    NONE = "not at what is in them"
+    ELEMENTS = "at each element or character once"
+    ALL = "at all that is in them, to any depth"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Function:
     """
     A built-in function.
 
     *check* takes the types of the arguments and returns that of the result; it raises Fault.
-    *through_variable* tells whether a variable that holds it can be called. *is_deep* tells that
-    it walks through all that is in its arguments.
+    *through_variable* tells whether a variable that holds it can be called.
     """
 
     name: str
     evaluate: Callable[..., Any]
     check: Callable[[Sequence[Type | None]], Type | None]
     through_variable: bool = True
-    is_deep: bool = False
+    work: Work = Work.ELEMENTS
 
 
 def kind_of(type_: Type | None) -> Kind:

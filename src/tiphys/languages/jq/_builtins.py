@@ -35,20 +35,21 @@ REGEX_FUNCTIONS: Final = frozenset(
 
 _ENGINES_OWN: Final = """
     acos/0 acosh/0 all/0 all/1 all/2 any/0 any/1 any/2 arrays/0 asin/0 asinh/0 atan/0 atan2/2
-    atanh/0 booleans/0 bsearch/1 builtins/0 cbrt/0 ceil/0 combinations/0 combinations/1 copysign/2
+    atanh/0 booleans/0 bsearch/1 builtins/0 cbrt/0 ceil/0 copysign/2
     cos/0 cosh/0 del/1 delpaths/1 drem/2 empty/0 erf/0 erfc/0 error/0 error/1 exp/0 exp10/0 exp2/0
-    expm1/0 fabs/0 fdim/2 finites/0 first/0 first/1 floor/0 fma/3 fmax/2 fmin/2 fmod/2 frexp/0
+    expm1/0 fabs/0 fdim/2 finites/0 floor/0 fma/3 fmax/2 fmin/2 fmod/2 frexp/0
     fromstream/1 getpath/1 group_by/1 hypot/2 in/1 infinite/0 isempty/1 isfinite/0 isinfinite/0
-    isnan/0 isnormal/0 iterables/0 j0/0 j1/0 jn/2 keys/0 last/0 last/1 ldexp/2 length/0 lgamma/0
+    isnormal/0 iterables/0 j0/0 j1/0 jn/2 keys/0 ldexp/2 length/0 lgamma/0
     limit/2 log/0 log10/0 log1p/0 log2/0 logb/0 map_values/1 max/0 max_by/1 min/0 min_by/1 modf/0
-    nan/0 nearbyint/0 nextafter/2 nexttoward/2 normals/0 not/0 now/0 nth/1 nth/2 nulls/0 numbers/0
+    nan/0 nearbyint/0 nextafter/2 nexttoward/2 normals/0 not/0 now/0 nulls/0 numbers/0
     objects/0 path/1 pick/1 pow/2 range/1 range/2 range/3 recurse/1 recurse/2 remainder/2 repeat/1
     reverse/0 rint/0 round/0 scalars/0 scalb/2 scalbln/2 select/1 setpath/2 significand/0 sin/0
     sinh/0 skip/2 sort/0 sort_by/1 sqrt/0 strings/0 tan/0 tanh/0 tgamma/0 toboolean/0 transpose/0
-    trim/0 ltrim/0 rtrim/0 trunc/0 truncate_stream/1 type/0 unique/0 unique_by/1 until/2
+    trim/0 ltrim/0 rtrim/0 trunc/0 type/0 unique/0 unique_by/1 until/2
     utf8bytelength/0 values/0 walk/1 while/2 y0/0 y1/0 yn/2
 """
 _OURS: Final = """
+    combinations/0 combinations/1 first/0 first/1 isnan/0 last/0 last/1 nth/1 nth/2 truncate_stream/1
     IN/1 IN/2 INDEX/1 INDEX/2 JOIN/2 JOIN/3 JOIN/4 abs/0 add/0 add/1 ascii_downcase/0
     ascii_upcase/0 capture/1 capture/2 contains/1 endswith/1 env/0 explode/0 flatten/0 flatten/1
     format/1 from_entries/0 fromdate/0 fromdateiso8601/0 fromjson/0 gamma/0 gmtime/0 gsub/2 gsub/3

@@ -100,18 +100,18 @@ class _TermTranslator(QueryTranslator):
             end = self._query(scope).text
             self._expect("]")
             return Code(self._slice(code.text, "null", end))
-        start = self._query(scope).text
+        start = self._query(scope)
         if self._accept(":"):
             end = "null" if self._token.kind == "]" else self._query(scope).text
             self._expect("]")
-            return Code(self._slice(code.text, start, end))
+            return Code(self._slice(code.text, start.text, end))
         self._expect("]")
         # the index is computed from the input of the whole term, not from what it indexes
         base = code.text if code.text == "." else f"({code.text})"
-        if self._usage.explains:
-            index = self._usage.need("t_member")
-            return Code(f"({start} as $i_ | {base} | {index}($i_))")
-        return Code(f"{base}[{start}]")
+        if start.constant is not None:
+            return Code(self._member(code.text, start.text))
+        index = self._usage.need("t_member" if self._usage.explains else "t_at")
+        return Code(f"({start.text} as $i_ | {base} | {index}($i_))")
 
     def _slice(self, base: str, start: str, end: str) -> str:
         base = base if base == "." else f"({base})"

@@ -35,6 +35,22 @@ def t_flatten($depth): if ($depth | type) != "number" then $depth | t_refuse("fl
   elif $depth < 0 then error("flatten depth should not be negative: \($depth | t_preview)")
   elif type == "object" or type == "array" then [t_each] | flatten($depth) else t_refuse("flatten") end;
 
+def t_truncate_stream(f): . as $depth | null | f | if .[0] | length > $depth then .[0] |= .[$depth:] else empty end;
+def t_combinations: if length == 0 then [] else .[0] as $first | ($first | t_each) as $x | .[1:] | [$x] + t_combinations end;
+def t_combinations($n): [limit($n; repeat(.))] | t_combinations;
+def t_first: t_at(0);
+def t_first(f): first(f);
+def t_last: t_at(-1);
+def t_last(f): last(f);
+def t_nth($i): t_at($i);
+def t_nth($i; f): nth($i; f);
+
+# What an index gives: a character of a text too.
+def t_character($i): length as $n | ($i | trunc | if . < 0 then . + $n else . end) | if . >= 0 and . < $n then . else null end;
+def t_at($i): if type == "string" and ($i | type) == "number" then
+    t_character($i) as $k | if $k == null then null else .[$k:$k + 1] end
+  else .[$i] end;
+
 # Numbers and JSON as texts.
 def t_flatten: t_flatten(1e9);
 def t_number: if isnan then "null" elif isinfinite then (if . > 0 then "" else "-" end) + "1.7976931348623157e+308"
@@ -213,6 +229,7 @@ def t_fromdate: t_fromdateiso8601;
 # Numbers.
 def t_plus: if type == "number" then . else error("cannot plus: \(t_kind)") end;
 def t_negate: if type != "number" then error("cannot negate: \(t_kind)") elif t_is_big then t_signed | t_flip | t_from_signed else -(.) end;
+def t_isnan: if type == "number" then isnan elif . == null then false else t_refuse("isnan") end;
 def t_abs: if type != "number" then t_refuse("abs") elif t_is_big then t_signed | .sign = 1 | t_from_signed else fabs end;
 def t_gamma: tgamma;
 def t_env: {};
@@ -289,5 +306,5 @@ def t_op_modulo(a; b): b as $b | a as $a | t_remainder($a; $b);
 def t_member($k): if ($k | type) == "string" then
     if type == "object" or . == null then .[$k] else error("expected an object but got: \(t_kind)") end
   elif ($k | type) == "number" then
-    if type == "array" or . == null then .[$k] elif type == "string" then .[$k:$k + 1] else error("expected an array but got: \(t_kind)") end
+    if type == "array" or . == null or type == "string" then t_at($k) else error("expected an array but got: \(t_kind)") end
   else .[$k] end;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from tiphys.testing.kubernetes._answers import ApiError, bad_request, unsupported_media
@@ -16,6 +17,7 @@ from tiphys.testing.kubernetes._managers import (
     without,
 )
 from tiphys.testing.kubernetes._patches import json_patched, merge_patched
+from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._strategic import strategic_patched
 
@@ -94,13 +96,17 @@ class Changes:
 
 def _check_apply(request: Request, kind: Kind, body: Any) -> None:
     if not request.query.get("fieldManager"):
-        message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+        problem = Problem.required("fieldManager", "is required for apply patch")
         raise ApiError(
-            422, "Invalid", message,
-            {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [{
-                "reason": "FieldValueRequired", "field": "fieldManager",
-                "message": "Required value: is required for apply patch"}]},
-        )  # fmt: skip
+            422,
+            "Invalid",
+            f'PatchOptions.meta.k8s.io "" is invalid: {problem.field}: {problem.message}',
+            {
+                "group": "meta.k8s.io",
+                "kind": "PatchOptions",
+                "causes": [dataclasses.asdict(problem)],
+            },
+        )
     if not isinstance(body, dict) or body.get("kind") != kind.kind:
         raise bad_request(f"the apply configuration is no {kind.kind}")
     if body.get("apiVersion") != kind.api_version:

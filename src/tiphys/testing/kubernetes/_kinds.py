@@ -130,10 +130,11 @@ def _number(text: str) -> int:
 
 def _builtin() -> Iterator[Kind]:
     status = ("status",)
+    without_collection = [verb for verb in VERBS if verb != "deletecollection"]
     rbac, apps, batch = "rbac.authorization.k8s.io", "apps", "batch"
     rows: list[tuple[str, str, str, bool, str, dict[str, Any]]] = [
         ("", "Namespace", "namespaces", False, "ns",
-         {"subresources": ("finalize", "status"), "returned": True, "verbs": _without_collection()}),
+         {"subresources": ("finalize", "status"), "returned": True, "verbs": without_collection}),
         ("", "Pod", "pods", True, "po",
          {"subresources": ("log", "status"), "categories": ("all",), "returned": True,
           "counted": True}),
@@ -171,7 +172,3 @@ def _builtin() -> Iterator[Kind]:
             namespaced=namespaced, short_names=tuple(short.split()), **extra,
         )  # fmt: skip
 
-
-def _without_collection() -> Sequence[str]:
-    """Namespaces cannot be deleted all at once."""
-    return [verb for verb in VERBS if verb != "deletecollection"]

@@ -359,8 +359,7 @@ def _kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
         metadata.pop(field, None)
         if field in old["metadata"]:
             metadata[field] = old["metadata"][field]
-    new.pop("apiVersion", None)
-    new.pop("kind", None)
+    new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
     return new
 
 

@@ -71,6 +71,7 @@ def builtin() -> Mapping[str, Type]:
     """All built-in structs by name."""
     directory = resources.files(__package__) / "types"
     blocks: dict[str, list[str]] = {}
+    current = ""
     for name in ("meta", "core", "groups"):
         for line in (directory / f"{name}.txt").read_text().splitlines():
             if line.startswith("  "):

@@ -151,8 +151,9 @@ def _workload(obj: Object) -> Iterator[Problem]:
 
 def _fixed_selector(old: Object, new: Object) -> Iterator[Problem]:
     if old["spec"].get("selector") != new["spec"].get("selector"):
-        yield Problem("FieldValueInvalid", "spec.selector",
-                      f"Invalid value: {_shown(new['spec'].get('selector'))}: {IMMUTABLE}")  # fmt: skip
+        shown = _shown(new["spec"].get("selector"))
+        message = f"Invalid value: {shown}: {IMMUTABLE}"
+        yield Problem("FieldValueInvalid", "spec.selector", message)
 
 
 def _fixed_stateful_set(old: Object, new: Object) -> Iterator[Problem]:

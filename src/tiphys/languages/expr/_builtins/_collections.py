@@ -15,6 +15,7 @@ from tiphys.languages.expr._types import (
     Function,
     Kind,
     Type,
+    Work,
     describe,
     is_any,
     is_array,
@@ -219,10 +220,10 @@ def _get_check(_: Sequence[Type | None]) -> Type | None:
 
 
 FUNCTIONS = [
-    Function("len", _length, one_of("len", _SIZED, INT), through_variable=False),
-    Function("first", _first, _element_check("first")),
-    Function("last", _last, _element_check("last")),
-    Function("get", _get, _get_check),
+    Function("len", _length, one_of("len", _SIZED, INT), through_variable=False, work=Work.NONE),
+    Function("first", _first, _element_check("first"), work=Work.NONE),
+    Function("last", _last, _element_check("last"), work=Work.NONE),
+    Function("get", _get, _get_check, work=Work.NONE),
     Function("take", _take, _take_check),
     Function("keys", _keys, one_of("keys", _MAPS, ARRAY, message="cannot get keys from")),
     Function("values", _values, one_of("values", _MAPS, ARRAY, message="cannot get values from")),

@@ -9,7 +9,7 @@ from tiphys.languages import durations, layouts, zones
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.expr._builtins._checks import overloads, text
 from tiphys.languages.expr._faults import Fault
-from tiphys.languages.expr._types import ANY, DURATION, STRING, TIME, Function, Signature
+from tiphys.languages.expr._types import ANY, DURATION, STRING, TIME, Function, Signature, Work
 from tiphys.languages.expr._values import UNSIGNED, check_json, is_integer, type_of
 from tiphys.languages.template.json_text import from_json, to_json
 from tiphys.languages.template.moments import LOCAL, UTC, Duration, Location, Time
@@ -99,11 +99,21 @@ def _read(layout: str, source: str, location: Location) -> Time:
 _TEXT_TO_TEXT = Signature((STRING,), STRING)
 
 FUNCTIONS = [
-    Function("type", _type, overloads("type", Signature((ANY,), STRING)), through_variable=False),
     Function(
-        "string", display, overloads("string", Signature((ANY,), STRING)), through_variable=False, is_deep=True
+        "type",
+        _type,
+        overloads("type", Signature((ANY,), STRING)),
+        through_variable=False,
+        work=Work.NONE,
     ),
-    Function("toJSON", _to_json, overloads("toJSON", Signature((ANY,), STRING)), is_deep=True),
+    Function(
+        "string",
+        display,
+        overloads("string", Signature((ANY,), STRING)),
+        through_variable=False,
+        work=Work.ALL,
+    ),
+    Function("toJSON", _to_json, overloads("toJSON", Signature((ANY,), STRING)), work=Work.ALL),
     Function("fromJSON", _from_json, overloads("fromJSON", Signature((STRING,), ANY))),
     Function("toBase64", _to_base64, overloads("toBase64", _TEXT_TO_TEXT)),
     Function("fromBase64", _from_base64, overloads("fromBase64", _TEXT_TO_TEXT)),

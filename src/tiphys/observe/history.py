@@ -1,0 +1,124 @@
+"""
+History: what happened to each event (design: history).
+
+Whoever does something with an event says so in one cheap call; records are written to the bus in
+batches, beside the path of the events.  History never slows that path: when its buffer is full it
+drops its own records and counts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from tiphys.errors import TiphysError
+from tiphys.observe.metrics import Metrics
+
+JOURNAL = "history"
+SUBJECT = "steps"
+CAPACITY = 50_000  # records that wait to be written
+BATCH = 500  # records in one message
+INTERVAL = 0.2  # seconds between two writings
+
+Step = Literal[
+    "published",
+    "filtered",
+    "held",
+    "duplicate",
+    "attempt failed",
+    "succeeded",
+    "dead-lettered",
+    "dropped",
+]
+Write = Callable[[bytes], Awaitable[object]]
+
+
+class Record(NamedTuple):
+    """
+    One step of an event's way.
+
+    *time* in Unix seconds; *owner* is the event source or sensor, *part* the event name or trigger;
+    *details* depend on the step.
+    """
+
+    time: float
+    step: Step
+    events: tuple[str, ...]
+    owner: str
+    part: str
+    details: dict[str, Any]
+
+    @property
+    def moment(self) -> datetime:
+        """When it happened."""
+        return datetime.fromtimestamp(self.time, UTC)
+
+
+class History:
+    """Collects records and writes them in batches."""
+
+    def __init__(self, metrics: Metrics, capacity: int = CAPACITY) -> None:
+        self._waiting: deque[Record] = deque()
+        self._capacity = capacity
+        self._dropped = metrics.history_dropped
+
+    def add(
+        self, step: Step, events: tuple[str, ...], owner: str, part: str, **details: Any
+    ) -> None:
+        """Remember a step; returns at once."""
+        if len(self._waiting) >= self._capacity:
+            self._dropped.inc()
+            return
+        self._waiting.append(Record(time.time(), step, events, owner, part, details))
+
+    async def write_to(self, write: Write) -> None:
+        """
+        Write what is collected, every :data:`INTERVAL` seconds, until cancelled.
+
+        A batch that the bus does not take is tried again with the next.
+        """
+        try:
+            while True:
+                await asyncio.sleep(INTERVAL)
+                await self._flush(write)
+        finally:
+            await self._flush(write)
+
+    async def _flush(self, write: Write) -> None:
+        while self._waiting:
+            batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
+            try:
+                await write(encode(batch))
+            except TiphysError:
+                return
+            for _ in batch:
+                self._waiting.popleft()
+
+
+def encode(records: Sequence[Record]) -> bytes:
+    """Records as JSON lines."""
+    return b"\n".join(orjson.dumps(record, default=str) for record in records)
+
+
+def decode(body: bytes, event_id: str = "") -> Iterator[Record]:
+    """The records of a message, or only those that name an event."""
+    # Most messages and lines name other events; looking for the bytes is far cheaper than parsing.
+    needle = orjson.dumps(event_id)[:-1] if event_id else b""
+    if needle not in body:
+        return
+    for line in body.split(b"\n"):
+        if needle in line:
+            record = _record(line)
+            if not event_id or any(known.startswith(event_id) for known in record.events):
+                yield record
+
+
+def _record(line: bytes) -> Record:
+    moment, step, events, owner, part, details = orjson.loads(line)
+    return Record(moment, step, tuple(events), owner, part, details)
