@@ -45,23 +45,22 @@ class CloudEvent:
 
     def encode(self) -> bytes:
         """The message body for a bus."""
-        members = [b'{"specversion":', orjson.dumps(self.specversion)]
-        for name, value in (
-            (b"id", self.id),
-            (b"source", self.source),
-            (b"type", self.type),
-            (b"subject", self.subject),
-            (b"datacontenttype", self.datacontenttype),
-            (b"time", self.time),
-        ):
-            if value or name in (b"id", b"source", b"type"):
-                members += [b',"', name, b'":', orjson.dumps(value)]
-        for key, extension in self.extensions.items():
-            members += [b",", orjson.dumps(key), b":", orjson.dumps(extension)]
-        if self.data is not None:
-            members += [b',"data_base64":"', base64.b64encode(self.data), b'"']
-        members.append(b"}")
-        return b"".join(members)
+        members = {
+            "specversion": self.specversion,
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+        }
+        if self.subject:
+            members["subject"] = self.subject
+        if self.datacontenttype:
+            members["datacontenttype"] = self.datacontenttype
+        if self.time:
+            members["time"] = self.time
+        head = orjson.dumps({**members, **self.extensions} if self.extensions else members)
+        if self.data is None:
+            return head
+        return b"".join((head[:-1], b',"data_base64":"', base64.b64encode(self.data), b'"}'))
 
     @classmethod
     def decode(cls, body: bytes) -> CloudEvent:

@@ -10,5 +10,16 @@ from tiphys.bus._base import (
     State,
     Subscription,
 )
+from tiphys.bus._insist import insist
 
-__all__ = ["Bus", "Delivery", "Entry", "Journal", "Limits", "Record", "State", "Subscription"]
+__all__ = [
+    "Bus",
+    "Delivery",
+    "Entry",
+    "Journal",
+    "Limits",
+    "Record",
+    "State",
+    "Subscription",
+    "insist",
+]

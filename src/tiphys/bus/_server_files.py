@@ -34,7 +34,9 @@ from tiphys.languages import LanguageError, durations
 _LOG_SIZE = 4 * 1024 * 1024  # bytes of a log file
 _LOG_FILES = 2  # kept besides the current one
 _LITTLE_SPACE = 32 * 1024 * 1024  # bytes
-_WRITE_ERROR = re.compile(r"\[(ERR|FTL)\].*(write error|no space left|failed to store|out of space)")
+_WRITE_ERROR = re.compile(
+    r"\[(ERR|FTL)\].*(write error|no space left|failed to store|out of space)"
+)
 _ORPHAN_GRACE = 10.0  # seconds for an orphaned server to end by itself
 _PORTS = range(20_000, 32_000)  # below those that connections going out are given
 

@@ -80,17 +80,13 @@ class History:
     async def write_to(self, write: Write) -> None:
         """
         Write what is collected, every :data:`INTERVAL` seconds, until cancelled.
-
-        A batch that the bus does not take is tried again with the next.
         """
-        try:
-            while True:
-                await asyncio.sleep(INTERVAL)
-                await self._flush(write)
-        finally:
-            await self._flush(write)
+        while True:
+            await asyncio.sleep(INTERVAL)
+            await self.flush(write)
 
-    async def _flush(self, write: Write) -> None:
+    async def flush(self, write: Write) -> None:
+        """Write all that is collected; what the bus does not take stays."""
         while self._waiting:
             batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
             try:
@@ -103,7 +99,7 @@ class History:
 
 def encode(records: Sequence[Record]) -> bytes:
     """Records as JSON lines."""
-    return b"\n".join(orjson.dumps(record, default=str) for record in records)
+    return b"\n".join(orjson.dumps(tuple(record), default=str) for record in records)
 
 
 def decode(body: bytes, event_id: str = "") -> Iterator[Record]:

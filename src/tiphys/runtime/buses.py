@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,9 @@ class OpenBus:
     async def close(self) -> None:
         """Write the rest of the history and disconnect."""
         await stop(self.writer)
+        with contextlib.suppress(BusError):
+            journal = await self.bus.journal(JOURNAL, LIMITS)
+            await self.history.flush(lambda body: journal.append(SUBJECT, body))
         await self.bus.close()
 
 

@@ -246,6 +246,7 @@ class Standalone:
                 secrets=secrets,
                 metrics=self._metrics,
                 store=lambda namespace, name: BusStore(bus, namespace, name),
+                history=opened.history,
             )
             return EventSourceRunner(manifest.name, namespace, manifest.spec.events, surroundings)
         services = SensorServices(

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import ssl
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 import structlog
 
 from tiphys.aio import Clock, SystemClock, capped_backoff, stop
-from tiphys.bus import Bus, State, Subscription
-from tiphys.errors import BusError, TiphysError
+from tiphys.bus import Bus, State, Subscription, insist
+from tiphys.errors import TiphysError
 from tiphys.languages import LanguageError
 from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.common import TLS, ConfigMapRef, SecretRef
 from tiphys.manifests.sensor import SensorSpec
-from tiphys.observe.history import History
+from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.actions import ActionRunner
 from tiphys.sensors.dead_letters import DeadLetters
+from tiphys.sensors.decisions import Note, TriggerDecisions
 from tiphys.sensors.delivery import TriggerDelivery
+from tiphys.sensors.execution import Execution
 from tiphys.sensors.plan import ActionPlan, TriggerPlan, plan_dependencies, plan_trigger
 from tiphys.sensors.reconcile import reconcile
 from tiphys.sensors.resets import compile_schedules, run_resets
@@ -30,7 +31,6 @@ from tiphys.sensors.state import ConditionState
 from tiphys.triggers import TriggerContext
 
 log = structlog.get_logger("argo-events.sensor")
-T = TypeVar("T")
 
 
 class Secrets(Protocol):
@@ -147,7 +147,7 @@ class SensorRunner:
 
     async def _run(self) -> None:
         bus = self._services.bus
-        state, dead_letters = await self._insist(self._prepared)
+        state, dead_letters = await insist(self._prepared, self._services.clock)
         async with asyncio.TaskGroup() as group:
             for plan in self._plans:
                 group.create_task(self._supervised(plan, bus, state, dead_letters))
@@ -183,7 +183,7 @@ class SensorRunner:
             self._break(status, error)
             return
         self._deliveries.append(delivery)
-        subscriptions = await self._insist(lambda: self._subscribed(plan, bus))
+        subscriptions = await insist(lambda: self._subscribed(plan, bus), self._services.clock)
         status.phase = "running"
         try:
             async with asyncio.TaskGroup() as group:
@@ -191,7 +191,9 @@ class SensorRunner:
                     group.create_task(delivery.consume(subscription))
                 group.create_task(delivery.keep_alive())
                 if schedules and plan.condition.needs_state:
-                    group.create_task(run_resets(schedules, delivery.reset, self._services.clock))
+                    group.create_task(
+                        run_resets(schedules, delivery.decisions.reset, self._services.clock)
+                    )
         finally:
             for subscription in subscriptions:
                 await subscription.close()
@@ -199,26 +201,53 @@ class SensorRunner:
     async def _delivery(
         self, plan: TriggerPlan, state: State, dead_letters: DeadLetters
     ) -> TriggerDelivery:
-        services = self._services
-        runner = await self._action_runner(plan.action)
-        dead_letter_runner = None
+        services, clock = self._services, self._services.clock
+        labels = (self.namespace, self.name, plan.name)
+        note = self._note(plan.name)
+        fallback = None
         if plan.dead_letter_action is not None:
-            dead_letter_runner = await self._action_runner(
-                plan.dead_letter_action, rate_limited=False
-            )
-        return TriggerDelivery(
+            fallback = await self._action_runner(plan.dead_letter_action, rate_limited=False)
+        execution = Execution(
+            self.name,
+            await self._action_runner(plan.action),
+            fallback,
+            dead_letters,
+            count=services.metrics.dead_letters.labels(*labels),
+            note=note,
+            clock=clock,
+        )
+        decisions = TriggerDecisions(
             plan,
             sensor=self.name,
-            namespace=self.namespace,
-            runner=runner,
-            dead_letter_runner=dead_letter_runner,
             state=ConditionState(state, plan.name, plan.dependencies),
-            dead_letters=dead_letters,
             scripts=services.scripts,
-            metrics=services.metrics,
-            history=services.history,
-            clock=services.clock,
+            note=note,
+            clock=clock,
         )
+        return TriggerDelivery(
+            plan,
+            decisions,
+            execution,
+            sensor=self.name,
+            pending=services.metrics.pending.labels(*labels),
+            note=note,
+            clock=clock,
+        )
+
+    def _note(self, trigger: str) -> Note:
+        """Takes down steps in the history, and counts what did not pass."""
+        history, metrics = self._services.history, self._services.metrics
+        filtered = {
+            reason: metrics.filtered.labels(self.namespace, self.name, trigger, reason)
+            for reason in ("filter", "error")
+        }
+
+        def note(step: Step, *events: str, **details: Any) -> None:
+            history.add(step, events, self.name, trigger, **details)
+            if step == "filtered":
+                filtered["error" if "error" in details else "filter"].inc()
+
+        return note
 
     async def _action_runner(self, plan: ActionPlan, *, rate_limited: bool = True) -> ActionRunner:
         services = self._services
@@ -252,13 +281,3 @@ class SensorRunner:
             await bus.subscribe(self.name, plan.name, dependency, source, event)
             for (source, event), dependency in plan.subjects.items()
         ]
-
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The answer of the bus; a bus that is away is waited for."""
-        for pause in capped_backoff():
-            try:
-                return await call()
-            except BusError as error:
-                self._log.debug("The bus does not answer", error=str(error))
-            await self._services.clock.sleep(pause)
-        raise AssertionError("capped_backoff never ends")

@@ -37,12 +37,16 @@ class Incoming:
     a JSON object, or the text of one where the source has it at hand.  *id* derives from the
     identity that the event has upstream, so that the bus recognises it when it comes again;
     None where there is none.
+
+    *problem* says why something that arrived is no event, such as a body that should be JSON and
+    is not.  It is logged and counted as failed, nothing is published, and *ack* is called.
     """
 
     data: Mapping[str, Any] | bytes
     id: str | None = None
     ack: Settle = _nothing
     nack: Settle = _nothing
+    problem: str | None = None
 
 
 class Store(Protocol):
@@ -96,7 +100,7 @@ class _Component(Generic[ConfigT]):
 
     key: ClassVar[str]
     event_type: ClassVar[str]
-    delivery: ClassVar[Delivery]
+    delivery: Delivery  # of the class; an instance may promise less, where an option decides
     replicas: ClassVar[Replicas]
     ordered: ClassVar[bool]
     Config: ClassVar[type[SourceConfig]]

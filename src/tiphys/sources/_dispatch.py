@@ -82,12 +82,16 @@ class Dispatcher:
 
     async def send(self, incoming: Incoming) -> str | None:
         """
-        Bring one event to the bus and return its id, or None when the filter dropped it.
+        Bring one event to the bus and return its id, or None when there is nothing to bring: the
+        filter dropped it, or it came with a problem.
 
         Raises :exc:`BusUnavailable` and :exc:`PublishError`, and :exc:`SourceError` for data that
         are no JSON; the bus's failures are counted here.
         """
         started = time.perf_counter()
+        if incoming.problem is not None:
+            self._no_event(incoming.problem)
+            return None
         data = self._payload(incoming.data)
         id = incoming.id or new_id()
         if self._filter is not None and not self._passes(id, data):
@@ -139,6 +143,11 @@ class Dispatcher:
                     "filtered", (id,), ctx.event_source, ctx.event_name, reason=reason
                 )
         return passes
+
+    def _no_event(self, problem: str) -> None:
+        self.failed()
+        if (count := self._bursts.count("problem")) is not None:
+            self.log.error("What arrived is no event, it is lost", error=problem, count=count)
 
     def _not_published(self, event: CloudEvent, error: BusError) -> None:
         self.failed()

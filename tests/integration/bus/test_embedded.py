@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
 import sys
@@ -19,7 +22,8 @@ from structlog.testing import capture_logs
 
 from tiphys.bus._server_files import DataDirectory, binary
 from tiphys.bus.embedded import EmbeddedBus, EmbeddedServer
-from tiphys.errors import BusUnavailable, ManifestError
+from tiphys.bus.jetstream import StreamSettings
+from tiphys.errors import BusUnavailable, ManifestError, PublishError
 from tiphys.events import CloudEvent
 
 
@@ -127,7 +131,7 @@ async def test_a_server_that_was_left_behind_is_stopped(tmp_path: Path) -> None:
     )
     files.release()
     async with asyncio.timeout(20):
-        while not (files.nats / "server.pid").exists():  # noqa: ASYNC110
+        while not (files.nats / "server.pid").exists():
             await asyncio.sleep(0.02)
     bus = EmbeddedBus(tmp_path)
     with capture_logs() as lines:
@@ -230,6 +234,70 @@ async def test_a_server_without_jetstream_is_restarted(bus: EmbeddedBus) -> None
     pid = bus.server.pid
     await bus.out_of_service()
     async with asyncio.timeout(30):
-        while bus.server.pid in (pid, None) or not bus.connected:  # noqa: ASYNC110
+        while bus.server.pid in (pid, None) or not bus.connected:
             await asyncio.sleep(0.02)
     await bus.publish(event("a"), timeout=30.0)
+
+
+async def test_a_server_that_could_not_write_is_healed_when_there_is_room(
+    bus: EmbeddedBus,
+) -> None:
+    pid = bus.server.pid
+    assert pid is not None
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (500_000, 500_000))  # files cannot grow further
+    accepted = []
+    with capture_logs() as lines:
+        for number in itertools.count():
+            try:
+                await bus.publish(event(str(number), size=100_000), timeout=1.0)
+            except PublishError:
+                break
+            accepted.append(str(number))
+        await bus.publish(event("after"), timeout=30.0)
+
+    assert bus.server.pid != pid
+    ids = [CloudEvent.decode(record.body).id async for record in bus.events().read()]
+    assert set(ids) >= {*accepted, "after"}
+    errors = [line["event"] for line in lines if line["log_level"] == "error"]
+    assert errors == ["nats-server cannot write; it is restarted when there is room"]
+
+
+async def test_a_server_whose_disk_is_full_is_not_restarted_in_vain(
+    bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = bus.server.pid
+    monkeypatch.setattr(DataDirectory, "has_space", lambda self: False)
+    with bus.server.files.log.open("a") as server_log:
+        server_log.write(
+            f"[{pid}] [ERR] JetStream failed to store a msg: no space left on device\n"
+        )
+    with capture_logs() as lines:
+        await bus.server.heal()
+        await bus.server.heal()
+    await bus.publish(event("a"))
+
+    assert bus.server.pid == pid
+    assert len(lines) == 1
+
+
+async def test_the_stream_takes_no_more_than_half_of_what_the_disk_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10_000_000))
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    for number in range(60):
+        await bus.publish(event(str(number), size=100_000))
+    ids = [CloudEvent.decode(record.body).id async for record in bus.events().read()]
+    await bus.close()
+
+    assert ids[-1] == "59"
+    assert 30 < len(ids) < 50
+
+
+async def test_the_replicas_of_a_cluster_s_manifest_do_not_matter(tmp_path: Path) -> None:
+    bus = EmbeddedBus(tmp_path, stream=StreamSettings.shipped())
+    await bus.start()
+    await bus.publish(event("a"))
+    await bus.close()

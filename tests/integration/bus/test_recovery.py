@@ -196,7 +196,6 @@ async def test_events_accepted_by_a_program_that_is_killed_are_there_when_it_sta
     assert set(accepted) <= found
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell a child")
 async def test_the_server_of_a_program_that_is_killed_ends(tmp_path: Path) -> None:
     pid, _ = await run_and_kill(tmp_path, 1)
     await until(lambda: not is_running(pid))
@@ -211,7 +210,7 @@ def is_running(pid: int) -> bool:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - of other processes, which set no event
+        while not condition():
             await asyncio.sleep(0.01)
 
 

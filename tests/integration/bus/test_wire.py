@@ -309,5 +309,5 @@ async def test_what_reading_leaves_on_the_server_is_removed(
     await journal.append("a", b"1")
     assert [record.body async for record in journal.read()] == [b"1"]
     async with asyncio.timeout(10):
-        while (await api(client, "CONSUMER.NAMES.tiphys-journal"))["consumers"]:  # noqa: ASYNC110
+        while (await api(client, "CONSUMER.NAMES.tiphys-journal"))["consumers"]:
             await asyncio.sleep(0.02)

@@ -158,7 +158,7 @@ def test_a_broken_path_is_an_error_at_its_place(path: str, position: int) -> Non
 
 def test_scripts_have_no_grammar_as_in_the_original() -> None:
     with pytest.raises(CompileError, match="unsupported operator"):
-        jsonpath_function.compile("$.list[?((@ > 1 && @ < 3))]")
+        jsonpath_function.compile("$.list[?((@ > 4 || @ < 2))]")
     assert jsonpath_function.compile("$[?(@.pricing > 1)]").get([{"pricing": 2.0}]) == []
     assert jsonpath_function.compile("$[?(@['pricing'] > 1)]").get([{"pricing": 2.0}]) != []
 
@@ -171,7 +171,7 @@ def test_the_values_that_a_path_looks_at_are_limited() -> None:
     with pytest.raises(LimitExceeded, match="500000 values"):
         jsonpath_function.compile("$..*").get(deep)
     with pytest.raises(LimitExceeded):
-        jsonpath_function.compile("$.list[?(@..*..*..*)]").get({"list": [DATA] * 200})
+        jsonpath_function.compile("$.list[?(@..*)]").get({"list": [deep]})
 
 
 def test_the_length_of_a_path_and_its_nesting_are_limited() -> None:
@@ -188,42 +188,10 @@ def test_the_length_of_a_path_and_its_nesting_are_limited() -> None:
 
 PARTS = st.sampled_from(
     [
-        "$",
-        "@",
-        ".",
-        "..",
-        "[",
-        "]",
-        "(",
-        ")",
-        "?",
-        "*",
-        ",",
-        ":",
-        "'",
-        '"',
-        "a",
-        "b",
-        "length",
-        "0",
-        "-1",
-        "2",
-        "?(",
-        ")]",
-        "[?",
-        "==",
-        "&&",
-        "||",
-        "!",
-        "in",
-        "<",
-        "+",
-        "%",
-        "=~",
-        "{}",
-        "é",
+        *("$", "@", ".", "..", "[", "]", "(", ")", "?", "*", ",", ":", "'", '"', "?(", ")]", "[?"),
+        *("a", "b", "length", "0", "-1", "2", "==", "&&", "||", "!", "in", "<", "+", "%", "=~"),
+        *("{}", "é", " "),
     ]
-    + [" "]
 )
 
 

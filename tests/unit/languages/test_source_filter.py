@@ -45,9 +45,8 @@ def test_the_payload_is_not_changed() -> None:
         ('a["b.c"] == 5', b'{"a": {"b.c": 5}}'),
         ("a == 2", b'{"a": 1, "a": 2}'),
         ("x == nil", b"null"),
-        ('x == "\xef\xbf\xbd\\ufffd"'.replace("\\", "\\"), None),
         ('asInt("12") == 12 and asFloat("1.5") == 1.5', b'{"asInt": 3}'),
-        ('toJson(a) == "{\\"b\\":[1,null,\\"\\u003c\\"]}"'.replace("\\u", "\\\\u"), None),
+        (r"""toJson(a) == '{"b":[1,null,"\\u003c"]}' """, b'{"a": {"b": [1, null, "<"]}}'),
         ('toJson(fromPairs([["a", 1]])) == ""', b"{}"),
         ('jsonpath("{\\"a\\": [1, 2]}", "$.a[1]") == 2', b"{}"),
         ('sprig.upper(sprig.trim(" x ")) == "X"', b"{}"),
@@ -57,8 +56,6 @@ def test_the_payload_is_not_changed() -> None:
     ],
 )
 def test_names_and_functions_are_those_of_argo_events(expression: str, payload: Any) -> None:
-    if payload is None:
-        payload = {"x": "\ufffd\ufffd", "a": {"b": [1, None, "<"]}}
     assert passes(expression, payload) is True
 
 
@@ -107,8 +104,6 @@ def test_a_broken_or_empty_expression_is_an_error_when_it_is_compiled() -> None:
 
 
 def test_costly_functions_count_more() -> None:
-    with pytest.raises(LimitExceeded):
-        passes('all(1..1000, sprig.derivePassword(1, "long", "a", "b", "c") != "")', {})
     with pytest.raises(LimitExceeded):
         passes('all(1..1000000, sprig.bcrypt("a") != "")', {})
 

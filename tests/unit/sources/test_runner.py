@@ -14,15 +14,27 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests._ports import free_port
-from tiphys.aio import stop
 from tiphys.ingest import IngestServer
-from tiphys.observe.history import History, Record, decode
+from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._runner import EventSourceRunner, Surroundings
 from tiphys.sources._status import Status
 from tiphys.testing.bus import MemoryBus
 from tiphys.testing.clock import VirtualClock
 from tiphys.testing.sources import FixedSecrets, MemoryStore
+
+
+class Witness(History):
+    """Keeps the steps that it is told."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__(metrics)
+        self.steps: list[tuple[Any, ...]] = []
+
+    def add(
+        self, step: Step, events: tuple[str, ...], owner: str, part: str, **details: Any
+    ) -> None:
+        self.steps.append((step, events, owner, part, details))
 
 
 class Process:
@@ -210,29 +222,19 @@ async def test_what_was_published_and_what_was_dropped_goes_into_the_history(
     process: Process,
 ) -> None:
     port = free_port()
-    history = History(process.metrics)
+    history = Witness(process.metrics)
     process.surroundings = dataclasses.replace(process.surroundings, history=history)
     block = hook(port, filter={"expression": "body.n > 1"})
     async with process.running("es", webhook={"a": block}) as runner:
         await process.until(lambda: runner.statuses[0].ready)
         for n in (1, 2):
             await post(port, body=b'{"n": %d}' % n)
-    steps: list[Record] = []
 
-    async def keep(batch: bytes) -> None:
-        steps.extend(decode(batch))
-
-    writing = asyncio.create_task(history.write_to(keep))
-    await asyncio.sleep(0)
-    await stop(writing)
     (event,) = process.bus.published
-
-    assert [(step.step, step.owner, step.part) for step in steps] == [
-        ("filtered", "es", "a"),
-        ("published", "es", "a"),
-    ]
-    assert steps[0].details == {"reason": "the expression is false"}
-    assert steps[1].events == (event.id,)
+    filtered, published = history.steps
+    assert filtered[0] == "filtered"
+    assert filtered[2:] == ("es", "a", {"reason": "the expression is false"})
+    assert published == ("published", (event.id,), "es", "a", {})
 
 
 async def test_an_object_can_be_started_again(process: Process) -> None:

@@ -134,6 +134,8 @@ async def connect(
 async def discard(client: Client) -> None:
     """End a connection in whatever state it is, in bounded time."""
     await client.forget_inboxes()
+    if not client.is_connected:
+        client.abort()  # there is nothing left to say, and nobody to wait for
     # In a task of its own, because closing cancels nats-py's tasks and with them, at times, the
     # very future that it waits for itself.
     closing = asyncio.create_task(client.close())

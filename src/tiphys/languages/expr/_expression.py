@@ -60,10 +60,7 @@ def compile(
     functions behind a dot. With *variables* no other names may be used, and each holds a text.
     Raises CompileError with the place and what is wrong there.
     """
-    known = {
-        name: GoFunction(name, function) if callable(function) else function
-        for name, function in (functions or {}).items()
-    }
+    known = {name: _callable(name, value) for name, value in (functions or {}).items()}
     try:
         tree = parse(expression, BUILTINS)
         check(tree, expression, variables)
@@ -72,3 +69,9 @@ def compile(
     except RecursionError:
         raise CompileError("the expression is nested too deeply", expression) from None
     return Expression(expression, evaluate, compiler.variables)
+
+
+def _callable(name: str, value: Any) -> Any:
+    if callable(value) and not isinstance(value, GoFunction):
+        return GoFunction(name, value)
+    return value

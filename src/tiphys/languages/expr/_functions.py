@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from tiphys.languages._errors import LanguageError, LimitExceeded
 from tiphys.languages.expr._faults import Fault, Overrun
+from tiphys.languages.expr._methods import FIRST_RESULTS
 from tiphys.languages.template import time_methods  # noqa: F401  it registers the methods
 from tiphys.languages.template.fields import find_method
-from tiphys.languages.template.functions import ANY, Function, Parameter
+from tiphys.languages.template.functions import ANY, Function, Parameter, function
+from tiphys.languages.template.moments import Time
 from tiphys.languages.template.printing import register_display
 from tiphys.languages.template.values import GoType, register, type_name
 
@@ -53,17 +56,17 @@ def guarded(call: Callable[..., Any], arguments: tuple[Any, ...] | list[Any]) ->
         raise Fault(f"{type(error).__name__}: {error}") from error
 
 
-def typed(name: str, function: Function) -> GoFunction:
+def typed(name: str, known: Function) -> GoFunction:
     """Make a function of the template language callable; arguments must have its types."""
 
     def call(*arguments: Any) -> Any:
-        if problem := function.problem(name, len(arguments)):
+        if problem := known.problem(name, len(arguments)):
             raise Fault(problem)
         for index, argument in enumerate(arguments):
-            _check(argument, function.parameter(index))
-        return function.call(*arguments)
+            _check(argument, known.parameter(index))
+        return known.call(*arguments)
 
-    return GoFunction(name, call, function.cost)
+    return GoFunction(name, call, known.cost)
 
 
 def _check(argument: Any, parameter: Parameter) -> None:
@@ -76,4 +79,6 @@ def _check(argument: Any, parameter: Parameter) -> None:
 def method_of(value: Any, name: str) -> GoFunction | None:
     """Return a method bound to a value; None if it has no such method."""
     method = find_method(value, name)
+    if method is None and isinstance(value, Time) and name in FIRST_RESULTS:
+        method = function("", functools.partial(FIRST_RESULTS[name], value))
     return None if method is None else typed(name, method)

@@ -1,12 +1,23 @@
-"""Signatures of the methods of package ``time``, for the check before evaluation."""
+"""
+Methods of package ``time``: signatures for the check before evaluation, and the methods that
+templates cannot call because they return more than one result; an expression gets the first.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import time
+from collections.abc import Callable
+from typing import Any
 
+from tiphys.languages import zones
 from tiphys.languages.expr import _types as types
+from tiphys.languages.template.moments import Time
 
-__all__ = ["METHODS", "Method"]
+__all__ = ["FIRST_RESULTS", "METHODS", "Method"]
+
+_DAY = 86_400
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,3 +66,29 @@ METHODS: dict[types.Type, dict[str, Method]] = {
     types.WEEKDAY: _methods(types.STRING, "String"),
     types.LOCATION: _methods(types.STRING, "String"),
 }
+
+
+def _iso_year(moment: Time) -> int:
+    """The year of the Thursday of the same week, as ISO 8601 counts weeks."""
+    thursday = moment.day_number + 3 - (moment.weekday - 1) % 7
+    return zones.wall_from_unix(thursday * _DAY, 0).year
+
+
+def _is_summer(moment: Time) -> bool:
+    """Whether daylight saving time is in use."""
+    place = moment.location
+    if place.fixed is not None:
+        return False
+    if place.zone is None:
+        return time.localtime(moment.unix).tm_isdst > 0
+    return bool(datetime.datetime.fromtimestamp(moment.unix, place.zone).dst())
+
+
+FIRST_RESULTS: dict[str, Callable[[Time], Any]] = {
+    "Clock": lambda moment: moment.wall.hour,
+    "Date": lambda moment: moment.wall.year,
+    "ISOWeek": _iso_year,
+    "IsDST": _is_summer,
+    "Zone": lambda moment: moment.location.at(moment.unix)[1],
+}
+"""Methods of ``time.Time``; each takes the moment."""

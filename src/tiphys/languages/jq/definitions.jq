@@ -28,14 +28,14 @@ def t_INDEX(rows; f): reduce rows as $row ({}; .[$row | f | t_tostring] = $row);
 def t_INDEX(f): t_INDEX(t_each; f);
 def t_IN(values): any(values == .; .);
 def t_IN(source; values): any(source == values; .);
-def t_JOIN($index; f): [t_each | [., $index[f]]];
-def t_JOIN($index; rows; f): rows | [., $index[f]];
-def t_JOIN($index; rows; f; joined): rows | [., $index[f]] | joined;
+def t_JOIN($index; f): [t_each | [., (f as $k | $index | t_at($k))]];
+def t_JOIN($index; rows; f): rows | [., (f as $k | $index | t_at($k))];
+def t_JOIN($index; rows; f; joined): rows | [., (f as $k | $index | t_at($k))] | joined;
 def t_flatten($depth): if ($depth | type) != "number" then $depth | t_refuse("flatten")
   elif $depth < 0 then error("flatten depth should not be negative: \($depth | t_preview)")
   elif type == "object" or type == "array" then [t_each] | flatten($depth) else t_refuse("flatten") end;
 
-def t_truncate_stream(f): . as $depth | null | f | if .[0] | length > $depth then .[0] |= .[$depth:] else empty end;
+def t_truncate_stream(f): . as $depth | null | f | if t_at(0) | length > $depth then .[0] |= .[$depth:] else empty end;
 def t_combinations: if length == 0 then [] else .[0] as $first | ($first | t_each) as $x | .[1:] | [$x] + t_combinations end;
 def t_combinations($n): [limit($n; repeat(.))] | t_combinations;
 def t_first: t_at(0);

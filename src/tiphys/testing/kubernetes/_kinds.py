@@ -171,4 +171,3 @@ def _builtin() -> Iterator[Kind]:
             group, "v1", kind, plural, kind.lower(), object_type(kind),
             namespaced=namespaced, short_names=tuple(short.split()), **extra,
         )  # fmt: skip
-

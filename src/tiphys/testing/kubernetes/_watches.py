@@ -127,9 +127,7 @@ class WatchStream:
         }
 
     def _too_old(self) -> Object:
-        error = expired(
-            f"too old resource version: {self._position} ({self._store.compacted + 1})"
-        )
+        error = expired(f"too old resource version: {self._position} ({self._store.compacted + 1})")
         return {"type": "ERROR", "object": error.status}
 
 

@@ -1,0 +1,71 @@
+"""Carries an action to its end: success, or a dead letter (design: delivery, rule 4)."""
+
+from __future__ import annotations
+
+import structlog
+from prometheus_client import Counter
+
+from tiphys.aio import Clock
+from tiphys.bus import insist
+from tiphys.sensors.actions import Action, ActionFailed, ActionRunner
+from tiphys.sensors.dead_letters import DeadLetters
+from tiphys.sensors.decisions import Note
+
+log = structlog.get_logger("argo-events.sensor")
+
+
+class Execution:
+    """
+    Runs the actions of one trigger.
+
+    *fallback* runs the ``dlqTrigger``; *count* counts dead letters.
+    """
+
+    def __init__(
+        self,
+        sensor: str,
+        runner: ActionRunner,
+        fallback: ActionRunner | None,
+        dead_letters: DeadLetters,
+        *,
+        count: Counter,
+        note: Note,
+        clock: Clock,
+    ) -> None:
+        self.runner = runner
+        self._fallback = fallback
+        self._dead_letters = dead_letters
+        self._count = count
+        self._note = note
+        self._clock = clock
+        self._log = log.bind(sensorName=sensor, triggerName=runner.plan.name)
+
+    async def carry_out(self, action: Action) -> None:
+        """Act; returns when the action succeeded or its dead letter is stored."""
+        try:
+            await self.runner.run(action)
+            return
+        except ActionFailed as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001  a bug must neither lose the event nor repeat it for ever
+            self._log.exception("An action failed for an unexpected reason")
+            failure = ActionFailed(f"unexpected {type(error).__name__}: {error}", 1, None)
+        if self._fallback is not None:
+            try:
+                await self._fallback.run(action)
+            except ActionFailed as error:
+                self._log.error("failed to trigger dlqTrigger", error=str(error))
+        await self._keep(action, failure)
+
+    async def _keep(self, action: Action, failure: ActionFailed) -> None:
+        letter = self.runner.dead_letter(action, failure)
+        await insist(lambda: self._dead_letters.store(letter), self._clock)
+        self._count.inc()
+        ids = [event.id for event in action.events.values()]
+        self._note("dead-lettered", *ids, deadLetter=letter.id, error=letter.error)
+        self._log.error(
+            "An action failed for good and is kept as a dead letter",
+            deadLetter=letter.id,
+            attempts=letter.attempts,
+            error=letter.error,
+        )
