@@ -23,6 +23,10 @@ COMMANDS = {
     "lint": "Check manifests.",
     "schema": "Print the JSON schema of the manifests, for editors.",
     "send": "Put a test event on the bus of a running instance.",
+    "events": "List, follow and record the events on the bus.",
+    "trace": "What happened to an event, and why.",
+    "deadletters": "Actions that failed for good: list, show, replay, discard.",
+    "replay": "Send archived events through sensors again.",
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,11 @@ class Standalone:
     def sensors(self) -> dict[Key, SensorRunner]:
         """The running Sensors."""
         return {k: r for k, r in self._runners.items() if isinstance(r, SensorRunner)}
+
+    @property
+    def buses(self) -> Mapping[BusKey, OpenBus]:
+        """The buses in use, by namespace and name."""
+        return self._buses.opened
 
     def not_ready(self) -> list[str]:
         """What does not do its work at this moment, a sentence each."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -43,22 +44,24 @@ class DeadLetter:
     payload: str | None = None
     time: str = dataclasses.field(default_factory=timestamp)
 
+    def summary(self) -> dict[str, Any]:
+        """Everything but the events, as JSON data."""
+        return {
+            "id": self.id,
+            "time": self.time,
+            "namespace": self.namespace,
+            "sensor": self.sensor,
+            "trigger": self.trigger,
+            "triggerType": self.trigger_type,
+            "error": self.error,
+            "attempts": self.attempts,
+            "block": self.block,
+            "payload": self.payload,
+        }
+
     def encode(self) -> bytes:
         """JSON; the events as on the bus."""
-        head = orjson.dumps(
-            {
-                "id": self.id,
-                "time": self.time,
-                "namespace": self.namespace,
-                "sensor": self.sensor,
-                "trigger": self.trigger,
-                "triggerType": self.trigger_type,
-                "error": self.error,
-                "attempts": self.attempts,
-                "block": self.block,
-                "payload": self.payload,
-            }
-        )
+        head = orjson.dumps(self.summary())
         events = b",".join(
             orjson.dumps(name) + b":" + event.encode() for name, event in self.events.items()
         )
@@ -102,6 +105,26 @@ class DeadLetters:
     def journal(self) -> Journal:
         """The records as they lie on the bus; subjects are ``<sensor>.<trigger>``."""
         return self._journal
+
+    async def find(
+        self, matches: Callable[[DeadLetter], bool], *, since: datetime | None = None
+    ) -> AsyncIterator[tuple[int, DeadLetter]]:
+        """The letters that match, oldest first, each with its number in the journal."""
+        async for record in self._journal.read(since=since):
+            letter = DeadLetter.decode(record.body)
+            if matches(letter):
+                yield record.sequence, letter
+
+    async def get(self, letter_id: str) -> tuple[int, DeadLetter] | None:
+        """The newest letter with that id (or whose id begins like that), and its number."""
+        found = None
+        async for entry in self.find(lambda letter: letter.id.startswith(letter_id)):
+            found = entry
+        return found
+
+    async def discard(self, sequence: int) -> None:
+        """Remove a letter for good."""
+        await self._journal.delete(sequence)
 
     async def store(self, letter: DeadLetter) -> None:
         """Keep *letter*; durable when this returns.  Raises :exc:`BusError`."""

@@ -71,6 +71,17 @@ class TriggerDecisions:
             key = (dependency.event_source, dependency.event_name)
             self._by_event.setdefault(key, []).append(dependency)
 
+    def with_state(self, state: ConditionState) -> TriggerDecisions:
+        """The same decisions with another memory, for a replay."""
+        return TriggerDecisions(
+            self.plan,
+            sensor=self._sensor,
+            state=state,
+            scripts=self._scripts,
+            note=self._note,
+            clock=self._clock,
+        )
+
     async def decide(self, event: Event, position: Position) -> list[Decision]:
         """The actions that the event of the message at *position* sets in motion."""
         cloud_event = event.cloud_event

@@ -104,6 +104,10 @@ class SensorRunner:
         """Whether every trigger that can run has its subscriptions."""
         return all(status.phase in ("running", "broken") for status in self.statuses.values())
 
+    def delivery(self, trigger: str) -> TriggerDelivery | None:
+        """The running trigger of that name; None where there is none, or it is broken."""
+        return next((d for d in self._deliveries if d.plan.name == trigger), None)
+
     async def start(self) -> None:
         """Begin; returns at once, :attr:`statuses` tell when the subscriptions are there."""
         self._tasks.append(asyncio.create_task(self._run(), name=f"sensor {self.name}"))

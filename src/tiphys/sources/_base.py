@@ -27,6 +27,10 @@ async def _nothing() -> None:
     """Settle an event that its service does not want to hear of again."""
 
 
+def _unheard(_problem: str | None) -> None:
+    """Nobody wants to hear of problems."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Incoming:
     """
@@ -79,7 +83,12 @@ class SecretStore(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class SourceContext:
-    """What the runtime lends to a source.  Tests build one by hand."""
+    """
+    What the runtime lends to a source.  Tests build one by hand.
+
+    *report* shows people a problem that does not keep the source from its work, such as a hook
+    that the provider refuses; None says that it is gone.  Only push sources have a use for it.
+    """
 
     namespace: str
     event_source: str
@@ -89,6 +98,7 @@ class SourceContext:
     tls: Callable[[TLS], Awaitable[ssl.SSLContext]]
     store: Store
     clock: Clock = dataclasses.field(default_factory=SystemClock)
+    report: Callable[[str | None], None] = _unheard
 
     async def maybe_secret(self, ref: SecretRef | None) -> str | None:
         """The value of *ref*, or None where nothing is referred to."""

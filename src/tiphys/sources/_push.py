@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
@@ -61,7 +62,7 @@ class PushService:
     ) -> None:
         self.status = dispatcher.status
         self._source = source
-        self._ctx = ctx
+        self._ctx = dataclasses.replace(ctx, report=self._report)
         self._dispatcher = dispatcher
         self._ingest = ingest
         self._log = dispatcher.log
@@ -207,6 +208,14 @@ class PushService:
         if self.status.error is not None:
             self._log.info("The endpoint works")
         self.status.error = None
+
+    def _report(self, problem: str | None) -> None:
+        """Show a problem beside an endpoint that answers all the same."""
+        if problem is None:
+            self._recovered()
+        elif problem != self.status.error:
+            self.status.error = problem
+            self._log.error("The endpoint answers, but needs attention", error=problem)
 
     def _too_large(self, request: Request) -> Reply:
         self._dispatcher.failed()

@@ -77,9 +77,7 @@ class RedisStream(Source[Config]):
                 raise SourceError(f"Redis at {address} has no stream {stream!r}") from error
             raise
 
-    async def _read(
-        self, client: Redis, position: dict[str, str]
-    ) -> list[tuple[str, Entries]]:
+    async def _read(self, client: Redis, position: dict[str, str]) -> list[tuple[str, Entries]]:
         reply = await client.xreadgroup(
             self.config.consumer_group,
             CONSUMER,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
 from tiphys.aio import Clock, stop
-from tiphys.bus import Entry, Journal, Limits, Record, State
-from tiphys.errors import BusUnavailable, Conflict
+from tiphys.bus import Entry, Journal, Limits, Record
+from tiphys.bus.memory import MemoryState
+from tiphys.errors import BusUnavailable
 
 
 class Link:
@@ -61,38 +61,32 @@ class Link:
                 await stop(wait)
 
 
-class MemoryState(State):
-    """A map in memory."""
+class LinkedState(MemoryState):
+    """A map in memory that is out of reach while the link is down."""
 
     def __init__(self, link: Link) -> None:
+        super().__init__()
         self._link = link
-        self._entries: dict[str, Entry] = {}
-        self._revisions = itertools.count(1)
 
     async def get(self, key: str) -> Entry | None:
         """The value of *key*."""
         self._link.require()
-        return self._entries.get(key)
+        return await super().get(key)
 
     async def put(self, key: str, value: bytes, *, revision: int | None = None) -> int:
         """Set *key* and return its new revision."""
         self._link.require()
-        current = self._entries.get(key)
-        if revision is not None and revision != (current.revision if current else 0):
-            raise Conflict(f"{key!r} was changed by somebody else")
-        entry = Entry(bytes(value), next(self._revisions))
-        self._entries[key] = entry
-        return entry.revision
+        return await super().put(key, value, revision=revision)
 
     async def delete(self, key: str) -> None:
         """Remove *key*."""
         self._link.require()
-        self._entries.pop(key, None)
+        await super().delete(key)
 
     async def keys(self, prefix: str = "") -> list[str]:
         """The keys that begin with *prefix*, sorted."""
         self._link.require()
-        return sorted(key for key in self._entries if key.startswith(prefix))
+        return await super().keys(prefix)
 
 
 class MemoryJournal(Journal):

@@ -11,7 +11,7 @@ from tiphys.aio import Clock, SystemClock
 from tiphys.bus import Bus, Delivery, Journal, Limits, Record, State, Subscription
 from tiphys.errors import BusUnavailable, PublishError
 from tiphys.events import CloudEvent
-from tiphys.testing._memory import Link, MemoryJournal, MemoryState
+from tiphys.testing._memory import Link, MemoryJournal, LinkedState
 
 
 class MemoryBus(Bus):
@@ -38,7 +38,7 @@ class MemoryBus(Bus):
         self._link = Link(clock or SystemClock())
         self._events = MemoryJournal(self._link, limits or Limits(), duplicates)
         self._durables: dict[tuple[str, str, str], _Durable] = {}
-        self._states: dict[str, MemoryState] = {}
+        self._states: dict[str, LinkedState] = {}
         self._journals: dict[str, MemoryJournal] = {}
 
     async def start(self) -> None:
@@ -106,7 +106,7 @@ class MemoryBus(Bus):
     async def state(self, name: str) -> State:
         """The map *name*."""
         self._link.require()
-        return self._states.setdefault(name, MemoryState(self._link))
+        return self._states.setdefault(name, LinkedState(self._link))
 
     async def journal(self, name: str, limits: Limits) -> Journal:
         """The journal *name*."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import aiohttp
 from yarl import URL
 
-from tiphys.aio import stop
+from tiphys.aio import Clock, SystemClock, stop
 from tiphys.events import CloudEvent
 from tiphys.ingest import IngestServer
 from tiphys.manifests.common import unknown_keys
@@ -114,13 +114,20 @@ class PushSourceContract(abc.ABC):
 
     @contextlib.asynccontextmanager
     async def running(
-        self, *, bus: MemoryBus | None = None, timeout: float = 5.0, **context: Any
+        self,
+        *,
+        bus: MemoryBus | None = None,
+        timeout: float = 5.0,
+        clock: Clock | None = None,
+        options: Mapping[str, Any] | None = None,
+        **context: Any,
     ) -> AsyncIterator[Endpoint]:
-        """Run the source on a free port."""
+        """Run the source on a free port, its block with more *options* and webhook context."""
         bus = bus or await started_bus()
         port = _free_port()
+        block = {**self.full_block(port, **context), **(options or {})}
         endpoint, task = await _start(
-            self.key, self.full_block(port, **context), port, bus, timeout, self.secrets()
+            self.key, block, port, bus, timeout, self.secrets(), clock or SystemClock()
         )
         try:
             yield endpoint
@@ -217,6 +224,7 @@ async def _start(
     bus: MemoryBus,
     timeout: float,
     secrets: dict[str, str],
+    clock: Clock,
 ) -> tuple[Endpoint, asyncio.Task[None]]:
     source = make_source(key, block)
     assert isinstance(source, PushSource)
@@ -229,6 +237,7 @@ async def _start(
         config_map=store.config_map,
         tls=store.tls,
         store=MemoryStore(),
+        clock=clock,
     )
     metrics = Metrics()
     status = Status(ctx.event_name, key)

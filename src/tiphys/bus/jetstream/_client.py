@@ -134,13 +134,15 @@ async def connect(
 async def discard(client: Client) -> None:
     """End a connection in whatever state it is, in bounded time."""
     await client.forget_inboxes()
+    patience: float = CONNECT_TIMEOUT
     if not client.is_connected:
-        client.abort()  # there is nothing left to say, and nobody to wait for
+        client.abort()
+        patience = 0.1  # there is nothing left to say; asyncio never tells the end of a failed TLS
     # In a task of its own, because closing cancels nats-py's tasks and with them, at times, the
     # very future that it waits for itself.
     closing = asyncio.create_task(client.close())
     try:
-        await asyncio.wait([closing], timeout=CONNECT_TIMEOUT)
+        await asyncio.wait([closing], timeout=patience)
     finally:
         await stop(closing)
     if closing.cancelled() or closing.exception() is not None:

@@ -70,10 +70,10 @@ def format_value(value: Value, verb: str, flags: Flags) -> str:
     """Print *value*; a verb that does not fit its type gives a text such as ``%!d(string=x)``."""
     if value is MISSING:
         value = None
+    if value is None:
+        return flags.pad("<nil>") if verb in "vT" else _bad_verb(value, verb, flags)
     if verb == "T":
         return flags.pad(flags.cut(type_name(value)))
-    if value is None:
-        return flags.pad("<nil>") if verb == "v" else _bad_verb(value, verb, flags)
     if verb == "w":
         return _bad_verb(value, verb, flags)
     if verb == "p":

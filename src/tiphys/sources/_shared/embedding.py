@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
@@ -39,6 +40,15 @@ def raw_json(body: bytes) -> orjson.Fragment:
         for character, escape in _ESCAPED:  # only inside strings, because the text is JSON
             compact = compact.replace(character, escape)
     return orjson.Fragment(compact)
+
+
+def embedded(body: bytes, *, as_json: bool) -> orjson.Fragment | str:
+    """
+    The body as JSON, otherwise as base64: what the option ``jsonBody`` decides.
+
+    Raises :exc:`NotJSON`.
+    """
+    return raw_json(body) if as_json else base64.b64encode(body).decode()
 
 
 def text(body: bytes) -> str:

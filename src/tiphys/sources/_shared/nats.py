@@ -7,33 +7,42 @@ import contextlib
 import dataclasses
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
 
-from tiphys.errors import SourceError
+from tiphys.errors import MissingExtraError, SourceError
 from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 
 READ_AHEAD = 1000  # messages that are read and not yet asked for; nats-py keeps more behind them
 PING = 10  # seconds between questions whether the server is there; it may miss two
 CHECK = 1.0  # seconds between looks at the state, for what nats-py tells nobody
-_HEADER_LINE = b"NATS/1.0"
-_REFUSALS = ("authorization violation", "authentication", "permissions violation")
+_REFUSALS = ("authorization", "authentication", "permissions violation", "expired")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Login:
-    """Who connects; the values are secret."""
+    """Who connects, in one of the ways; raises :exc:`SourceError` for what is no key at all."""
 
-    user: str | None = dataclasses.field(default=None, repr=False)
-    password: str | None = dataclasses.field(default=None, repr=False)
-    token: str | None = dataclasses.field(default=None, repr=False)
-    seed: str | None = dataclasses.field(default=None, repr=False)
-    credentials: str | None = dataclasses.field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
+    seed: str | None = None
+    credentials: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what nats-py would choke on."""
+        if self.credentials is not None:
+            lines = self.credentials.splitlines()
+            _check_seed("credential", _behind("-----BEGIN USER NKEY SEED", lines))
+            _behind("-----BEGIN NATS USER JWT", lines)
+        if self.seed is not None:
+            _check_seed("nkey", self.seed)
 
     def options(self) -> dict[str, Any]:
         """The arguments of nats-py."""
@@ -43,7 +52,7 @@ class Login:
             "password": self.password,
             "token": self.token,
             "nkeys_seed_str": self.seed,
-            "user_credentials": RawCredentials(raw) if raw is not None else None,
+            "user_credentials": None if raw is None else RawCredentials(raw),
         }
 
 
@@ -57,10 +66,9 @@ class Connection(Client):
     def __init__(self, *, demands_tls: bool) -> None:
         super().__init__()
         self._demands_tls = demands_tls
-        self.arrived: asyncio.Queue[Msg | Exception] = asyncio.Queue(READ_AHEAD)
+        self.arrived: asyncio.Queue[Msg | None] = asyncio.Queue(READ_AHEAD)
         self.dropped = 0
         self.failure: Exception | None = None
-        self.ended = asyncio.Event()
 
     async def receive(self, message: Msg) -> None:
         """Called by nats-py for each message; waiting here makes it keep those that follow."""
@@ -73,11 +81,12 @@ class Connection(Client):
             return
         self.failure = error
         if "permissions violation" in str(error).lower():
-            self.ended.set()
+            await self.on_closed()
 
     async def on_closed(self) -> None:
         """Called by nats-py when the connection broke."""
-        self.ended.set()
+        if self.arrived.empty():
+            self.arrived.put_nowait(None)  # wakes whoever waits for a message
 
     def _connect_command(self) -> bytes:
         # The last moment before the credentials go out, and the only one at which the server's
@@ -88,8 +97,7 @@ class Connection(Client):
         return command
 
     async def _process_headers(self, headers: bytes) -> Any:
-        # nats-py keeps one value of each header.
-        return parse_headers(headers)
+        return parse_headers(headers)  # nats-py keeps one value of each header
 
 
 @contextlib.asynccontextmanager
@@ -97,13 +105,13 @@ async def connected(
     servers: Sequence[str], login: Login, context: ssl.SSLContext | None
 ) -> AsyncIterator[Connection]:
     """
-    Connect to one of *servers*, in any order; *context* is there when TLS must be.
+    Connect to one of *servers*, in any order; with a *context* the server must offer TLS.
 
-    Raises :exc:`SourceError`.
+    Raises :exc:`SourceError`, also behind the body when that ended because the connection did.
     """
-    service = f"NATS at {', '.join(map(_without_login, servers))}"
-    demands_tls = context is not None or any(s.startswith("tls://") for s in servers)
-    client = Connection(demands_tls=demands_tls)
+    service = f"NATS at {', '.join(map(address, servers))}"
+    secure = context is not None or any(server.startswith("tls://") for server in servers)
+    client = Connection(demands_tls=secure)
     try:
         try:
             async with asyncio.timeout(CONNECT):
@@ -120,32 +128,66 @@ async def connected(
                     tls=context or ssl.create_default_context(),
                     **login.options(),
                 )
+        except nats.errors.SecureConnWantedError as error:
+            raise SourceError(f"{service} does not offer TLS, so nothing is sent to it") from error
         except (OSError, nats.errors.Error, TimeoutError) as error:
-            cause = _cause(error, client)
-            if any(word in str(cause).lower() for word in _REFUSALS):
-                raise refused(service, _plain(cause)) from error
-            raise unreachable(service, cause) from error
-        except ValueError as error:  # a seed or credentials that are none
-            raise SourceError(f"the credentials for {service} cannot be used: {error}") from error
+            raise _failure(service, client.failure or error, unreachable) from error
         yield client
-        # Whoever uses the connection leaves it without an error when it ended.
-        failure = client.failure or nats.errors.UnexpectedEOF()
-        if any(word in str(failure).lower() for word in _REFUSALS):
-            raise refused(service, _plain(failure))
-        raise lost(service, failure)
+        raise _failure(service, client.failure or nats.errors.UnexpectedEOF(), lost)
     finally:
-        await finish(_discard(client))
+        await finish(client.close())
 
 
 async def messages(client: Connection) -> AsyncIterator[Msg]:
     """The messages of all subscriptions, until the connection ends."""
-    while True:
-        if client.arrived.empty() and (client.ended.is_set() or not client.is_connected):
-            return
+    while client.is_connected or not client.arrived.empty():
         try:
             async with asyncio.timeout(CHECK):
-                message = await _first(client)
+                message = await client.arrived.get()
         except TimeoutError:
             continue
-        if message is not None:
-            yield message
+        if message is None:
+            return
+        yield message
+
+
+def parse_headers(block: bytes) -> dict[str, list[str]] | None:
+    """The headers of a message with all their values, case preserved; None for none."""
+    found: dict[str, list[str]] = {}
+    for line in block.split(b"\r\n")[1:]:
+        name, colon, value = line.decode("utf-8", "replace").partition(":")
+        if colon:
+            found.setdefault(name, []).append(value.strip())
+    return found or None
+
+
+def address(server: str) -> str:
+    """The server of a URL, without who connects."""
+    parts = urlsplit(server if "://" in server else f"nats://{server}")
+    return parts.netloc.rpartition("@")[2]
+
+
+def _failure(service: str, error: BaseException, otherwise: Any) -> SourceError:
+    text = str(error).removeprefix("nats: ").strip("'\" ")
+    if any(word in text.lower() for word in _REFUSALS):
+        return refused(service, text)
+    failure: SourceError = otherwise(service, error)
+    return failure
+
+
+def _behind(mark: str, lines: list[str]) -> str:
+    for number, line in enumerate(lines[:-1]):
+        if line.startswith(mark):
+            return lines[number + 1]
+    raise SourceError(f"`auth.credential` is no credentials file: there is no {mark.strip('-')!r}")
+
+
+def _check_seed(option: str, seed: str) -> None:
+    try:
+        import nkeys  # an extra of its own, because few need it
+    except ModuleNotFoundError:
+        raise MissingExtraError("event source", "nats", "nkeys") from None
+    try:
+        nkeys.from_seed(bytearray(seed.strip().encode()))
+    except (nkeys.NkeysError, ValueError) as error:
+        raise SourceError(f"`auth.{option}` holds no seed of a key: {error}") from error

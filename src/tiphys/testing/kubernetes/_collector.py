@@ -13,7 +13,8 @@ from typing import Any
 from tiphys.testing.kubernetes._access import ADMIN
 from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
-from tiphys.testing.kubernetes._registry import NAMESPACES, Registry
+from tiphys.testing.kubernetes._lifecycle import NAMESPACES
+from tiphys.testing.kubernetes._registry import Registry
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._store import Key, Object, Store
 

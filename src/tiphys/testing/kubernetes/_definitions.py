@@ -7,8 +7,9 @@ from typing import Any
 
 from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
+from tiphys.testing.kubernetes._lifecycle import now
 from tiphys.testing.kubernetes._problems import Problem, quoted
-from tiphys.testing.kubernetes._registry import Registry, now
+from tiphys.testing.kubernetes._registry import Registry
 from tiphys.testing.kubernetes._store import Object
 from tiphys.testing.kubernetes._types import ANY, SCALAR, Type, whole_object
 

@@ -15,13 +15,14 @@ from tiphys.testing.kubernetes._access import Access, Identities
 from tiphys.testing.kubernetes._answers import (
     ApiError,
     bad_request,
+    forbidden,
     method_not_allowed,
     no_resource,
     unsupported_media,
 )
 from tiphys.testing.kubernetes._catalog import REVIEWS, VERSION, Catalog
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
-from tiphys.testing.kubernetes._lists import listed, selection
+from tiphys.testing.kubernetes._lists import listed
 from tiphys.testing.kubernetes._registry import Registry
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._store import Object, Store
@@ -59,6 +60,8 @@ class Handlers:
     ) -> None:
         self.bookmark_pause = 60.0
         """Seconds between the bookmarks of a quiet watch."""
+        self.refusals: dict[tuple[str, str], str] = {}
+        """What is refused whoever asks, by verb and plural, and what is said then."""
         self._store = store
         self._kinds = kinds
         self._registry = registry
@@ -77,6 +80,8 @@ class Handlers:
         if any((g, p) == (request.group, request.plural) for g, p, _ in REVIEWS):
             return self._review(request)
         kind = self._kinds.find(request.group, request.version, request.plural)
+        if kind is not None and (said := self.refusals.get((request.verb, request.plural))):
+            raise forbidden(kind, request.name, said)
         if kind is None:
             if not self._catalog.offers(request.group, request.version):
                 return Answer(404, text="404 page not found\n")
@@ -225,10 +230,6 @@ class Handlers:
                 break
         body = self._catalog.core(self._address) if core else self._catalog.group_list()
         return Answer(body=body)
-
-    def check_selectors(self, request: Request, kind: Kind) -> None:
-        """Raise a 400 for selectors that cannot be used."""
-        selection(request, kind)
 
 
 def read_body(request: Request) -> Any:

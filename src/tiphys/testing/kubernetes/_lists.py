@@ -9,7 +9,7 @@ from typing import Any
 
 from tiphys.testing.kubernetes._answers import ApiError, bad_request, expired
 from tiphys.testing.kubernetes._kinds import Kind
-from tiphys.testing.kubernetes._registry import presented
+from tiphys.testing.kubernetes._lifecycle import presented
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._selectors import Matches, field_selector, label_selector
 from tiphys.testing.kubernetes._store import Object, Store

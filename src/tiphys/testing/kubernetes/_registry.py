@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from tiphys.testing.kubernetes import _names as names
@@ -22,6 +21,20 @@ from tiphys.testing.kubernetes._changes import Change, Changes
 from tiphys.testing.kubernetes._decode import checked, clone
 from tiphys.testing.kubernetes._defaults import Defaults
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
+from tiphys.testing.kubernetes._lifecycle import (
+    NAMESPACES,
+    check_place,
+    check_preconditions,
+    count,
+    kept,
+    lingers,
+    marked,
+    metadata_of,
+    now,
+    presented,
+    same,
+    wrong_kind,
+)
 from tiphys.testing.kubernetes._managers import Manager, Ownership
 from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._requests import Request
@@ -29,7 +42,6 @@ from tiphys.testing.kubernetes._store import Key, Object, Store
 from tiphys.testing.kubernetes._validation import change_problems, problems
 
 GENERATED_TRIES = 8
-NAMESPACES = "/namespaces"
 Listener = Callable[[Kind, Object | None, Object | None], None]
 
 
@@ -51,8 +63,8 @@ class Registry:
     def create(self, request: Request, kind: Kind, body: Any) -> Object:
         """POST of an object."""
         obj = self._decoded(request, kind, body)
-        metadata = _metadata(obj)
-        _check_place(request, kind, metadata)
+        metadata = metadata_of(obj)
+        check_place(request, kind, metadata)
         if metadata.get("resourceVersion"):
             message = "resourceVersion should not be set on objects to be created"
             raise ApiError(500, "InternalError", f"Internal error occurred: {message}", {})
@@ -62,7 +74,7 @@ class Registry:
     def update(self, request: Request, kind: Kind, body: Any) -> Object:
         """PUT of an object or of its status."""
         obj = self._decoded(request, kind, body)
-        metadata = _metadata(obj)
+        metadata = metadata_of(obj)
         if metadata.get("name") != request.name:
             if not metadata.get("name"):
                 raise bad_request("name must be provided")
@@ -70,7 +82,7 @@ class Registry:
                 f"the name of the object ({metadata.get('name')}) does not match the name on the "
                 f"URL ({request.name})"
             )
-        _check_place(request, kind, metadata)
+        check_place(request, kind, metadata)
         old = self.store.get(kind.key, (request.namespace, request.name))
         if old is None:
             if kind.created_by_update and not request.subresource:
@@ -97,7 +109,7 @@ class Registry:
         manager = Manager(request.manager, change.operation, kind.api_version, request.subresource)
         obj = change.carried_out(presented(old, kind), Ownership(old), manager)
         obj = self._checked(request, kind, obj)
-        metadata = _metadata(obj)
+        metadata = metadata_of(obj)
         if metadata.get("name") != request.name:
             raise invalid(kind, request.name, [
                 Problem.invalid("metadata.name", metadata.get("name"), "field is immutable")
@@ -108,10 +120,10 @@ class Registry:
         """DELETE of an object: the answer, and whether it is gone already."""
         key = (request.namespace, request.name)
         old = self._stored(kind, key)
-        _check_preconditions(kind, old, options.get("preconditions") or {})
+        check_preconditions(kind, old, options.get("preconditions") or {})
         dry = request.dry_run or "All" in (options.get("dryRun") or [])
-        going = _marked(kind, clone(old), options)
-        if going["metadata"].get("finalizers") or _lingers(kind, going):
+        going = marked(kind, clone(old), options)
+        if going["metadata"].get("finalizers") or lingers(kind, going):
             if going != old and not dry:
                 going = self._put(kind, key, going)
             return presented(going, kind), False
@@ -165,10 +177,10 @@ class Registry:
     def _apply_new(self, request: Request, kind: Kind, change: Change) -> Object:
         """An apply of an object that is not there creates it."""
         obj = self._checked(request, kind, change.body)
-        metadata = _metadata(obj)
+        metadata = metadata_of(obj)
         if metadata.setdefault("name", request.name) != request.name:
             raise bad_request(f"metadata.name does not match the name on the URL ({request.name})")
-        _check_place(request, kind, metadata)
+        check_place(request, kind, metadata)
         self._admit(request, kind, metadata)
         made = self._create(request, kind, obj)
         if request.dry_run:
@@ -200,12 +212,12 @@ class Registry:
             )  # fmt: skip
         if version and version != old["metadata"]["resourceVersion"]:
             raise conflict(kind, name)
-        new = _kept(request, kind, old, obj)
+        new = kept(request, kind, old, obj)
         self._defaults.fill(kind, new)
-        _count(kind, old, new)
+        count(kind, old, new)
         self._validate(kind, old, new)
         self._own(request, kind, old, new, manager, change)
-        if _same(old, new):
+        if same(old, new):
             return presented(old, kind)
         if request.dry_run:
             return presented(new, kind)
@@ -234,7 +246,7 @@ class Registry:
         if not isinstance(body, dict):
             raise bad_request("the body of the request is no object")
         if body.get("apiVersion") != kind.api_version or body.get("kind") != kind.kind:
-            raise _wrong_kind(kind, body)
+            raise wrong_kind(kind, body)
         return self._checked(request, kind, body)
 
     def _checked(self, request: Request, kind: Kind, body: Any) -> Object:
@@ -297,151 +309,5 @@ class Registry:
         obj = self.store.get(kind.key, key)
         if obj is None or not obj["metadata"].get("deletionTimestamp"):
             return
-        if not obj["metadata"].get("finalizers") and not _lingers(kind, obj):
+        if not obj["metadata"].get("finalizers") and not lingers(kind, obj):
             self._remove(kind, key)
-
-
-def presented(obj: Object, kind: Kind) -> Object:
-    """A copy of a stored object in the version of *kind*."""
-    return {**clone(obj), "apiVersion": kind.api_version, "kind": kind.kind}
-
-
-def now() -> str:
-    """This moment as objects have it, in whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _metadata(obj: Object) -> Object:
-    metadata: Object = obj.setdefault("metadata", {})
-    return metadata
-
-
-def _check_place(request: Request, kind: Kind, metadata: Object) -> None:
-    namespace = metadata.get("namespace", "")
-    if kind.namespaced and namespace not in ("", request.namespace):
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    if not kind.namespaced:
-        metadata.pop("namespace", None)
-
-
-def _wrong_kind(kind: Kind, body: Object) -> ApiError:
-    if not body.get("kind"):
-        return bad_request("Object 'Kind' is missing in the body of the request")
-    if body.get("apiVersion") != kind.api_version:
-        return bad_request(
-            f"the API version in the data ({body.get('apiVersion', '')}) does not match the "
-            f"expected API version ({kind.api_version})"
-        )
-    return bad_request(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {body.get("kind")}: '
-        f"the kind in the data does not match the expected kind"
-    )
-
-
-def _kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
-    """*obj* with the parts of *old* that this request cannot change."""
-    if request.subresource == "status":
-        new = clone(old)
-        new.pop("status", None)
-        if "status" in obj:
-            new["status"] = obj["status"]
-    else:
-        new = clone(obj)
-        if "status" in kind.subresources:
-            new.pop("status", None)
-            if "status" in old:
-                new["status"] = clone(old["status"])
-    metadata = new["metadata"]
-    for field in ("uid", "creationTimestamp", "namespace", "generation", "deletionTimestamp",
-                  "deletionGracePeriodSeconds", "resourceVersion", "generateName"):  # fmt: skip
-        metadata.pop(field, None)
-        if field in old["metadata"]:
-            metadata[field] = old["metadata"][field]
-    new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
-    return new
-
-
-def _count(kind: Kind, old: Object, new: Object) -> None:
-    """The generation grows with every change that is neither metadata nor status."""
-    if not kind.counted:
-        return
-    ignored = {"metadata", "apiVersion", "kind"}
-    if "status" in kind.subresources:
-        ignored.add("status")
-    was, now_is = ({k: v for k, v in o.items() if k not in ignored} for o in (old, new))
-    if was != now_is:
-        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-
-
-def _same(old: Object, new: Object) -> bool:
-    """Whether nothing changed but the times of managed fields."""
-
-    def plain(obj: Object) -> Object:
-        copy = clone(obj)
-        for field in ("apiVersion", "kind"):
-            copy.pop(field, None)
-        for entry in copy["metadata"].get("managedFields") or []:
-            entry.pop("time", None)
-        result: Object = copy
-        return result
-
-    return plain(old) == plain(new)
-
-
-def _check_preconditions(kind: Kind, old: Object, wanted: Object) -> None:
-    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        value, actual = wanted.get(field), old["metadata"].get(field)
-        if value and value != actual:
-            said = (
-                f"Precondition failed: {label} in precondition: {value}, {label} in object meta: "
-                f"{actual}"
-            )
-            raise conflict(kind, old["metadata"]["name"], said)
-
-
-def _marked(kind: Kind, obj: Object, options: Object) -> Object:
-    """*obj* as a deletion with *options* leaves it, if it may not go at once."""
-    metadata = obj["metadata"]
-    policy = options.get("propagationPolicy")
-    finalizers = [
-        f for f in metadata.get("finalizers") or [] if f not in ("orphan", "foregroundDeletion")
-        or policy is None
-    ]  # fmt: skip
-    for wanted, finalizer in (("Orphan", "orphan"), ("Foreground", "foregroundDeletion")):
-        if policy == wanted:
-            finalizers.append(finalizer)
-    if finalizers:
-        metadata["finalizers"] = finalizers
-    else:
-        metadata.pop("finalizers", None)
-    grace = options.get("gracePeriodSeconds")
-    if kind.key == "/pods":
-        scheduled = bool(obj["spec"].get("nodeName"))
-        default = obj["spec"].get("terminationGracePeriodSeconds", 30) if scheduled else 0
-        grace = default if grace is None or not scheduled else grace
-    else:
-        grace = 0
-    if not metadata.get("deletionTimestamp"):
-        metadata["deletionTimestamp"] = now()
-        if kind.key != NAMESPACES:
-            metadata["deletionGracePeriodSeconds"] = grace
-        if metadata.get("generation"):
-            metadata["generation"] += 1
-    elif kind.key == "/pods" and grace < metadata.get("deletionGracePeriodSeconds", 0):
-        metadata["deletionGracePeriodSeconds"] = grace
-    if kind.key == NAMESPACES:
-        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
-    return obj
-
-
-def _lingers(kind: Kind, obj: Object) -> bool:
-    """Whether an object without finalizers still waits: pods on nodes, namespaces with content."""
-    if kind.key == NAMESPACES:
-        return bool((obj.get("spec") or {}).get("finalizers"))
-    return (
-        kind.key == "/pods"
-        and bool(obj["spec"].get("nodeName"))
-        and obj["metadata"].get("deletionGracePeriodSeconds", 0) > 0
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Mapping, Sequence
@@ -58,8 +59,7 @@ class APIServer:
         self._identities = Identities()
         self._access = Access(self._store)
         self._logs = Logs()
-        self._denied: list[tuple[str, str, str]] = []
-        self._streams: set[web.StreamResponse] = set()
+        self._streams: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
         self._admin_token = self._identities.issue(ADMIN)
         self.requests: list[tuple[str, str]] = []
@@ -96,7 +96,9 @@ class APIServer:
         self._collector = Collector(self._registry, self._store, self._kinds)
         application = web.Application(client_max_size=BODY)
         application.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+        )
         await self._runner.setup()
         listener = socket.create_server(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
@@ -170,17 +172,16 @@ class APIServer:
 
     def disconnect(self) -> None:
         """Cut every watch that is open."""
-        for stream in list(self._streams):
-            if stream._req is not None and stream._req.transport is not None:
-                stream._req.transport.abort()
+        for transport in list(self._streams):
+            transport.abort()
 
     def deny(self, verb: str, plural: str, message: str = "admission denied the request") -> None:
         """Refuse *verb* on *plural* with a 403 that is not one of authorization."""
-        self._denied.append((verb, plural, message))
+        self._handlers.refusals[verb, plural] = message
 
     def allow(self) -> None:
         """Take back every :meth:`deny`."""
-        self._denied.clear()
+        self._handlers.refusals.clear()
 
     def set_logs(self, namespace: str, pod: str, container: str, text: str) -> None:
         """Let a container have printed *text*."""
@@ -188,7 +189,6 @@ class APIServer:
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
         self.requests.append((http.method, http.path_qs))
-        request: Request | None = None
         try:
             user = self._identities.user(
                 http.headers.get("Authorization", ""),
@@ -200,38 +200,31 @@ class APIServer:
                 content_type=http.headers.get("Content-Type", ""),
                 accept=http.headers.get("Accept", ""),
             )  # fmt: skip
-            answer = self._answer(request)
+            answer = self._handlers.answer(request)
         except ApiError as error:
-            return self._failed(error)
+            return _failed(error)
         if answer.stream is not None:
             return await self._stream(http, answer)
         warnings = [f'299 - "{_escaped(text)}"' for text in request.warnings]
         return _response(answer, warnings)
-
-    def _answer(self, request: Request) -> Answer:
-        return self._handlers.answer(request)
-
-    def _failed(self, error: ApiError) -> web.Response:
-        seconds = (error.status.get("details") or {}).get("retryAfterSeconds")
-        headers = {} if seconds is None else {"Retry-After": str(seconds)}
-        return web.Response(
-            status=error.code, body=orjson.dumps(error.status), headers=headers,
-            content_type="application/json",
-        )  # fmt: skip
 
     async def _stream(self, http: web.Request, answer: Answer) -> web.StreamResponse:
         assert answer.stream is not None
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(http)
-        self._streams.add(response)
+        transport = http.transport
+        assert transport is not None
+        self._streams.add(transport)
         try:
             async for event in answer.stream.events():
                 shown = event if answer.convert is None else answer.convert(event)
                 await response.write(orjson.dumps(shown) + b"\n")
             await response.write_eof()
+        except ConnectionResetError:
+            pass  # nobody listens any more
         finally:
-            self._streams.discard(response)
+            self._streams.discard(transport)
         return response
 
 
@@ -257,3 +250,12 @@ def _response(answer: Answer, warnings: Sequence[str]) -> web.Response:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _failed(error: ApiError) -> web.Response:
+    seconds = (error.status.get("details") or {}).get("retryAfterSeconds")
+    headers = {} if seconds is None else {"Retry-After": str(seconds)}
+    body = orjson.dumps(error.status)
+    return web.Response(
+        status=error.code, body=body, headers=headers, content_type="application/json"
+    )

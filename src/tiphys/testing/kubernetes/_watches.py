@@ -9,8 +9,8 @@ from typing import Any
 from tiphys.testing.kubernetes._answers import ApiError, expired
 from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind
+from tiphys.testing.kubernetes._lifecycle import presented
 from tiphys.testing.kubernetes._lists import revision_of, selection
-from tiphys.testing.kubernetes._registry import presented
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._selectors import Matches
 from tiphys.testing.kubernetes._store import Event, Object, Store

@@ -11,9 +11,12 @@ from tiphys.languages.template.literals import parse_integer
 from tiphys.languages.template.printing import display
 from tiphys.languages.template.values import Strings, Value, go_type, signed
 
-__all__ = ["is_empty", "to_float", "to_integer", "to_strings", "to_text", "truncated"]
+__all__ = ["is_empty", "to_decimal_integer", "to_float", "to_integer", "to_strings", "to_text", "truncated"]
 
 _MIN, _MAX = -1 << 63, (1 << 63) - 1
+_TOO_LARGE = 1 << 64
+_MOST_DIGITS = 20  # of a number below that
+_DIGITS = re.compile(r"([-+]?)([0-9]+)")
 _DECIMAL = re.compile(r"([-+]?[0-9]*)\.[0-9]*")
 
 
@@ -34,6 +37,22 @@ def to_integer(value: Value) -> int:
         value = match[1] if match[1].strip("+-") else match[1] + "0"
     number = parse_integer(value, 0)
     return number if number is not None and _MIN <= number <= _MAX else 0
+
+
+def to_decimal_integer(text: str) -> int:
+    """
+    An integer in decimal digits, cut to 64 bits; 0 for anything else.
+
+    As in the original, what follows digits that are too many does not matter.
+    """
+    match = _DIGITS.match(text)
+    if match is None:
+        return 0
+    digits = match[2].lstrip("0") or "0"
+    size = int(digits) if len(digits) <= _MOST_DIGITS else _TOO_LARGE
+    if match.end() < len(text) and size < _TOO_LARGE:
+        return 0
+    return min(max(-size if match[1] == "-" else size, _MIN), _MAX)
 
 
 def truncated(value: float) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from tiphys.languages import durations, zones
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.template.functions import Function, function
-from tiphys.languages.template.literals import parse_integer
 from tiphys.languages.template.moments import LOCAL, SECOND, UTC, Duration, Location, Time
+from tiphys.languages.template.sprig.casts import to_decimal_integer
 from tiphys.languages.template.time_format import format_time
 from tiphys.languages.template.values import Int32, Int64, Value, signed
 
 __all__ = ["FUNCTIONS"]
 
-_MIN, _MAX = -1 << 63, (1 << 63) - 1
 _HOUR = 3600 * SECOND
 _ROUND_UNITS = (
     ("y", 365 * 24 * _HOUR),
@@ -81,7 +80,7 @@ def _duration(seconds: Value) -> str:
     """Seconds, as an ``int64`` or a text, printed as a duration."""
     number = 0
     if isinstance(seconds, str):
-        number = min(max(parse_integer(seconds) or 0, _MIN), _MAX)
+        number = to_decimal_integer(seconds)
     elif isinstance(seconds, Int64):
         number = int(seconds)
     return durations.format(signed(number * SECOND))

@@ -38,7 +38,7 @@ class Decimal(NamedTuple):
                 return float(self.coefficient * 10**self.exponent)
             return self.coefficient / 10**-self.exponent
         except OverflowError:
-            return math.copysign(math.inf, self.coefficient)
+            return math.inf if self.coefficient > 0 else -math.inf
 
     def scaled(self, exponent: int) -> int:
         """The coefficient for a smaller *exponent*."""

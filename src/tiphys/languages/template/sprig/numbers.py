@@ -11,7 +11,7 @@ from tiphys.languages.template.limits import check_items
 from tiphys.languages.template.literals import parse_integer
 from tiphys.languages.template.printing import display
 from tiphys.languages.template.sprig import decimals
-from tiphys.languages.template.sprig.casts import to_float, to_integer
+from tiphys.languages.template.sprig.casts import to_decimal_integer, to_float, to_integer
 from tiphys.languages.template.values import Int64, Ints, Value, signed
 
 __all__ = ["FUNCTIONS"]
@@ -156,11 +156,6 @@ def _from_octal(value: Value) -> Int64:
     return Int64(number if number is not None and _MIN <= number <= _MAX else 0)
 
 
-def _atoi(text: str) -> int:
-    """A decimal integer; 0 where it is none, the nearest one where it does not fit."""
-    return min(max(parse_integer(text) or 0, _MIN), _MAX)
-
-
 def _random(low: int, high: int) -> int:
     if high <= low:
         raise EvaluationError("invalid argument to Intn")
@@ -172,7 +167,7 @@ FUNCTIONS: dict[str, Function] = {
     "add1": function("any", lambda value: _integer(to_integer(value) + 1)),
     "add1f": function("any", lambda value: _decimal(decimals.add, value, (1,))),
     "addf": function("any...", lambda *values: _decimal(decimals.add, 0.0, values)),
-    "atoi": function("string", _atoi),
+    "atoi": function("string", to_decimal_integer),
     "biggest": function("any any...", _largest),
     "ceil": function("any", _ceil),
     "div": function("any any", _divide),

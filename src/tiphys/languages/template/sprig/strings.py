@@ -67,6 +67,15 @@ def _indent(count: int, text: str) -> str:
     return padding + text.replace("\n", "\n" + padding)
 
 
+def _trim_all(marks: str, text: str) -> str:
+    """Without the characters of *marks* at both ends; bytes that are no UTF-8 are all alike."""
+    marks, plain = runes(marks), runes(text)
+    if not marks:
+        return text
+    start = len(plain) - len(plain.lstrip(marks))
+    return text[start : start + len(plain.strip(marks))]
+
+
 def _no_space(text: str) -> str:
     """Without white space; a text that has some is taken apart into bytes."""
     latin = _latin(text)
@@ -176,10 +185,10 @@ FUNCTIONS: dict[str, Function] = {
     "title": function("string", cases.title),
     "toString": function("any", to_text),
     "trim": function("string", lambda text: text.strip(SPACES)),
-    "trimAll": function("string string", lambda marks, text: text.strip(marks) if marks else text),
+    "trimAll": function("string string", _trim_all),
     "trimPrefix": function("string string", lambda part, text: text.removeprefix(part)),
     "trimSuffix": function("string string", lambda part, text: text.removesuffix(part)),
-    "trimall": function("string string", lambda marks, text: text.strip(marks) if marks else text),
+    "trimall": function("string string", _trim_all),
     "trunc": function("int string", _truncate),
     "untitle": function("string", cases.untitle),
     "upper": function("string", cases.upper),

@@ -1,0 +1,86 @@
+"""``tiphys events``: what is on the bus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiphys.cli._client import APIOption, call, lines, query
+from tiphys.cli._tables import table
+
+PATH = "/api/v1/events"
+app = typer.Typer(help="Events on the bus.", no_args_is_help=True, rich_markup_mode=None)
+
+Source = Annotated[str, typer.Option(help="Only of this event source.")]
+Event = Annotated[str, typer.Option(help="Only of this name.")]
+Since = Annotated[str, typer.Option(help="Not older than a time or duration.")]
+
+
+@app.command("list")
+def list_(
+    source: Source = "",
+    event: Event = "",
+    since: Since = "1h",
+    status: Annotated[
+        str,
+        typer.Option(help="Only: acted on, filtered, waiting, failing, dead-lettered, pending."),
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    api: APIOption = None,
+) -> None:
+    """List events and what became of them, oldest first."""
+    chosen = query(source=source, event=event, since=since, status=status)
+    found = call(api, "GET", PATH + chosen)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    rows = [
+        (
+            each["id"],
+            each["time"][:19].replace("T", " "),
+            f"{each['event_source']}/{each['event_name']}",
+            str(each["size"]),
+            each["status"],
+        )
+        for each in found
+    ]
+    typer.echo(table(("ID", "TIME (UTC)", "EVENT", "BYTES", "STATUS"), rows, "no events"))
+
+
+@app.command()
+def tail(source: Source = "", event: Event = "", api: APIOption = None) -> None:
+    """Print events as they come, a line of JSON each, until interrupted."""
+    for each in lines(api, f"{PATH}/tail" + query(source=source, event=event)):
+        typer.echo(json.dumps(each))
+
+
+@app.command()
+def show(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="Id, or its beginning.")],
+    api: APIOption = None,
+) -> None:
+    """Print an event with its data."""
+    typer.echo(json.dumps(call(api, "GET", f"{PATH}/{event_id}"), indent=2))
+
+
+@app.command()
+def record(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the events.")],
+    source: Source = "",
+    event: Event = "",
+    since: Since = "1h",
+    api: APIOption = None,
+) -> None:
+    """Write events into files, as fixtures for `tiphys test`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = call(api, "GET", PATH + query(source=source, event=event, since=since))
+    for number, each in enumerate(found, 1):
+        whole = call(api, "GET", f"{PATH}/{each['id']}")
+        path = folder / f"{number:04d}-{each['event_source']}-{each['event_name']}.json"
+        path.write_text(json.dumps(whole, indent=2) + "\n")
+        typer.echo(path)
+    if not found:
+        typer.echo("no events", err=True)

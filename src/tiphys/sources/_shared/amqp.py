@@ -1,0 +1,99 @@
+"""One connection to an AMQP 0-9-1 broker: made once, and given up when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator
+
+import aiormq
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import AMQPError, ProbableAuthenticationError
+from yarl import URL
+
+from tiphys.errors import ManifestError, SourceError
+from tiphys.sources._shared.closing import finish
+from tiphys.sources._shared.failures import CONNECT, lost, reason, refused, unreachable
+
+HEARTBEAT = 10  # seconds
+READ_AHEAD = 128  # messages that the broker sends before earlier ones are settled
+
+# What the library would log is in the errors that it raises.
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+
+
+def parse_url(text: str, option: str = "url") -> URL:
+    """Raises :exc:`ManifestError` for what is no URL of a broker; never repeats the password."""
+    try:
+        url = URL(text)
+    except ValueError as error:
+        raise ManifestError(f"it is no URL: {error}", path=option) from error
+    if url.scheme not in ("amqp", "amqps") or not url.host:
+        raise ManifestError("it is no URL of the form amqp://host:port/vhost", path=option)
+    return url
+
+
+@contextlib.asynccontextmanager
+async def connected(url: URL, context: ssl.SSLContext | None) -> AsyncIterator[AbstractChannel]:
+    """
+    A channel on a connection of its own; a *context* demands TLS whatever the URL says.
+
+    Whatever the client raises becomes a :exc:`SourceError`.
+    """
+    if context is not None:
+        url = url.with_scheme("amqps")
+    service = f"the AMQP broker at {url.host}:{url.port or (5671 if context else 5672)}"
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(CONNECT):
+                connection = aiormq.Connection(
+                    url.update_query(heartbeat=HEARTBEAT), context=context
+                )
+                stack.push_async_callback(lambda: finish(connection.close()))
+                await connection.connect()
+                channel = await connection.channel(publisher_confirms=False)
+        except ProbableAuthenticationError as error:
+            raise refused(service, error) from error
+        except (AMQPError, OSError, TimeoutError) as error:
+            raise unreachable(service, error) from error
+        try:
+            yield channel
+        except (AMQPError, TimeoutError) as error:
+            if connection.is_opened:
+                raise SourceError(f"{service} refuses: {reason(error)}") from error
+            raise lost(service, error) from error
+
+
+async def deliveries(
+    channel: AbstractChannel, queue: str, *, exclusive: bool, consumer_tag: str
+) -> AsyncIterator[DeliveredMessage]:
+    """
+    The messages of a queue; each is to be acknowledged, rejected, or left to the next consumer.
+
+    Raises :exc:`SourceError` and :exc:`AMQPError` when no more can come.
+    """
+    arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
+
+    async def receive(message: DeliveredMessage) -> None:
+        arrived.put_nowait(message)
+
+    def ended(_: object) -> None:
+        arrived.put_nowait(None)
+
+    closing = channel.closing
+    closing.add_done_callback(ended)
+    channel.on_consumer_cancel_callbacks.add(ended)
+    try:
+        await channel.basic_qos(prefetch_count=READ_AHEAD)
+        await channel.basic_consume(
+            queue, receive, exclusive=exclusive, consumer_tag=consumer_tag or None
+        )
+        while (message := await arrived.get()) is not None:
+            yield message
+    finally:
+        closing.remove_done_callback(ended)
+    if closing.done():
+        raise closing.exception() or ConnectionResetError
+    raise SourceError(f"the AMQP broker ended the consumption of the queue {queue!r}")

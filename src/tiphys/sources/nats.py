@@ -1,0 +1,119 @@
+"""NATS: the messages of a subject become events (spec: event sources 8.5)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+from nats.aio.msg import Msg
+from pydantic import Field
+
+from tiphys.manifests.common import TLS, BackoffBlock, BasicAuth, Block, SecretRef, SourceConfig
+from tiphys.sources._base import Incoming, Source, SourceContext, source
+from tiphys.sources._shared.embedding import NotJSON, embedded
+from tiphys.sources._shared.nats import Connection, Login, connected, messages
+from tiphys.sources._shared.rules import missing, tls_problems
+
+ID = "Nats-Msg-Id"  # the header by which JetStream recognises duplicates
+
+
+class Auth(Block):
+    """Who connects; the first that is there counts."""
+
+    basic: BasicAuth | None = Field(None, description="User and password.")
+    token: SecretRef | None = Field(None, description="Secret that holds the token.")
+    nkey: SecretRef | None = Field(None, description="Secret that holds the seed of the key.")
+    credential: SecretRef | None = Field(
+        None, description="Secret that holds a credentials file, with JWT and seed."
+    )
+
+
+class Config(SourceConfig):
+    """Where to listen, and to what."""
+
+    url: str = Field(
+        "",
+        description="The servers, separated by commas; `tls://` demands TLS.",
+        examples=["nats://nats:4222"],
+    )
+    subject: str = Field("", description="Subject; the wildcards `*` and `>` are allowed.")
+    queue: str | None = Field(
+        None, description="Queue group, whose members share the messages among themselves."
+    )
+    connection_backoff: BackoffBlock | None = Field(
+        None, description="Without effect: connecting is tried again without end."
+    )
+    json_body: bool = Field(
+        False, description="Messages are JSON and embedded as such, otherwise as base64."
+    )
+    tls: TLS | None = Field(None, description="TLS to the servers.")
+    auth: Auth | None = Field(None, description="Who connects.")
+
+
+@source("nats", delivery="at-most-once", replicas="one")
+class NATS(Source[Config]):
+    """
+    One subscription, on a new connection whenever the one before broke.
+
+    The id of an event derives from the message's ``Nats-Msg-Id``, where there is one.
+    """
+
+    def check(self) -> list[str]:
+        """What is wrong with the options."""
+        config = self.config
+        problems = missing(url=config.url, subject=config.subject) + tls_problems(config.tls)
+        if config.queue == "" and config.tls is None:
+            problems.append("`queue` must not be empty; leave it out to listen alone")
+        return problems
+
+    async def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
+        """Subscribe, and turn each message into an event."""
+        config = self.config
+        servers = [server.strip() for server in config.url.split(",") if server.strip()]
+        login = await _login(config.auth or Auth(), ctx)
+        context: ssl.SSLContext | None = await ctx.tls(config.tls) if config.tls else None
+        async with connected(servers, login, context) as client:
+            await client.subscribe(config.subject, config.queue or "", client.receive)
+            async for message in messages(client):
+                if (lost := _dropped(client)) is not None:
+                    yield lost
+                yield self._incoming(ctx, message)
+
+    def _incoming(self, ctx: SourceContext, message: Msg) -> Incoming:
+        try:
+            body = embedded(message.data, as_json=self.config.json_body)
+        except NotJSON as error:
+            return Incoming({}, problem=f"a message on {message.subject!r} is not JSON: {error}")
+        data = {"subject": message.subject, "body": body}
+        headers: Any = message.headers
+        if not headers:
+            return Incoming(data)
+        id = headers.get(ID, [""])[0]
+        return Incoming(
+            {**data, "header": headers},
+            f"{ctx.event_source}:{ctx.event_name}:{id}" if id else None,
+        )
+
+
+async def _login(auth: Auth, ctx: SourceContext) -> Login:
+    if auth.basic is not None:
+        return Login(
+            user=await ctx.maybe_secret(auth.basic.username) or "",
+            password=await ctx.maybe_secret(auth.basic.password) or "",
+        )
+    if auth.token is not None:
+        return Login(token=await ctx.secret(auth.token))
+    if auth.nkey is not None:
+        return Login(seed=await ctx.secret(auth.nkey))
+    if auth.credential is not None:
+        return Login(credentials=await ctx.secret(auth.credential))
+    return Login()
+
+
+def _dropped(client: Connection) -> Incoming | None:
+    """What says that messages were lost because the bus did not keep up, once."""
+    if not client.dropped:
+        return None
+    number, client.dropped = client.dropped, 0
+    return Incoming({}, problem=f"{number} messages came faster than the bus took them")

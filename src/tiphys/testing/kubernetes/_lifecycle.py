@@ -1,0 +1,159 @@
+"""What a request may change of an object, what the server keeps, and how an object goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from tiphys.testing.kubernetes._answers import ApiError, bad_request, conflict
+from tiphys.testing.kubernetes._decode import clone
+from tiphys.testing.kubernetes._kinds import Kind
+from tiphys.testing.kubernetes._requests import Request
+
+Object = dict[str, Any]
+NAMESPACES = "/namespaces"
+
+
+def presented(obj: Object, kind: Kind) -> Object:
+    """A copy of a stored object in the version of *kind*."""
+    return {**clone(obj), "apiVersion": kind.api_version, "kind": kind.kind}
+
+
+def now() -> str:
+    """This moment as objects have it, in whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def metadata_of(obj: Object) -> Object:
+    metadata: Object = obj.setdefault("metadata", {})
+    return metadata
+
+
+def check_place(request: Request, kind: Kind, metadata: Object) -> None:
+    namespace = metadata.get("namespace", "")
+    if kind.namespaced and namespace not in ("", request.namespace):
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if not kind.namespaced:
+        metadata.pop("namespace", None)
+
+
+def wrong_kind(kind: Kind, body: Object) -> ApiError:
+    if not body.get("kind"):
+        return bad_request("Object 'Kind' is missing in the body of the request")
+    if body.get("apiVersion") != kind.api_version:
+        return bad_request(
+            f"the API version in the data ({body.get('apiVersion', '')}) does not match the "
+            f"expected API version ({kind.api_version})"
+        )
+    return bad_request(
+        f'{kind.kind} in version "{kind.version}" cannot be handled as a {body.get("kind")}: '
+        f"the kind in the data does not match the expected kind"
+    )
+
+
+def kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
+    """*obj* with the parts of *old* that this request cannot change."""
+    if request.subresource == "status":
+        new: Object = clone(old)
+        new.pop("status", None)
+        if "status" in obj:
+            new["status"] = obj["status"]
+    else:
+        new = clone(obj)
+        if "status" in kind.subresources:
+            new.pop("status", None)
+            if "status" in old:
+                new["status"] = clone(old["status"])
+    metadata = new["metadata"]
+    for field in ("uid", "creationTimestamp", "namespace", "generation", "deletionTimestamp",
+                  "deletionGracePeriodSeconds", "resourceVersion", "generateName"):  # fmt: skip
+        metadata.pop(field, None)
+        if field in old["metadata"]:
+            metadata[field] = old["metadata"][field]
+    new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
+    return new
+
+
+def count(kind: Kind, old: Object, new: Object) -> None:
+    """The generation grows with every change that is neither metadata nor status."""
+    if not kind.counted:
+        return
+    ignored = {"metadata", "apiVersion", "kind"}
+    if "status" in kind.subresources:
+        ignored.add("status")
+    was, now_is = ({k: v for k, v in o.items() if k not in ignored} for o in (old, new))
+    if was != now_is:
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def same(old: Object, new: Object) -> bool:
+    """Whether nothing changed but the times of managed fields."""
+
+    def plain(obj: Object) -> Object:
+        copy: Object = clone(obj)
+        for field in ("apiVersion", "kind"):
+            copy.pop(field, None)
+        for entry in copy["metadata"].get("managedFields") or []:
+            entry.pop("time", None)
+        return copy
+
+    return plain(old) == plain(new)
+
+
+def check_preconditions(kind: Kind, old: Object, wanted: Object) -> None:
+    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        value, actual = wanted.get(field), old["metadata"].get(field)
+        if value and value != actual:
+            said = (
+                f"Precondition failed: {label} in precondition: {value}, {label} in object meta: "
+                f"{actual}"
+            )
+            raise conflict(kind, old["metadata"]["name"], said)
+
+
+def marked(kind: Kind, obj: Object, options: Object) -> Object:
+    """*obj* as a deletion with *options* leaves it, if it may not go at once."""
+    metadata = obj["metadata"]
+    policy = options.get("propagationPolicy")
+    finalizers = [
+        f for f in metadata.get("finalizers") or [] if f not in ("orphan", "foregroundDeletion")
+        or policy is None
+    ]  # fmt: skip
+    for wanted, finalizer in (("Orphan", "orphan"), ("Foreground", "foregroundDeletion")):
+        if policy == wanted:
+            finalizers.append(finalizer)
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    else:
+        metadata.pop("finalizers", None)
+    grace = options.get("gracePeriodSeconds")
+    if kind.key == "/pods":
+        scheduled = bool(obj["spec"].get("nodeName"))
+        default = obj["spec"].get("terminationGracePeriodSeconds", 30) if scheduled else 0
+        grace = default if grace is None or not scheduled else grace
+    else:
+        grace = 0
+    if not metadata.get("deletionTimestamp"):
+        metadata["deletionTimestamp"] = now()
+        if kind.key != NAMESPACES:
+            metadata["deletionGracePeriodSeconds"] = grace
+        if metadata.get("generation"):
+            metadata["generation"] += 1
+    elif kind.key == "/pods" and grace < metadata.get("deletionGracePeriodSeconds", 0):
+        metadata["deletionGracePeriodSeconds"] = grace
+    if kind.key == NAMESPACES:
+        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+    return obj
+
+
+def lingers(kind: Kind, obj: Object) -> bool:
+    """Whether an object without finalizers still waits: pods on nodes, namespaces with content."""
+    if kind.key == NAMESPACES:
+        return bool((obj.get("spec") or {}).get("finalizers"))
+    return (
+        kind.key == "/pods"
+        and bool(obj["spec"].get("nodeName"))
+        and obj["metadata"].get("deletionGracePeriodSeconds", 0) > 0
+    )
