@@ -21,6 +21,19 @@ from tests._ports import free_port
 PATIENCE = 45.0  # seconds for a server to answer or to end
 
 
+# Debian's own `rabbitmq-server` in /usr/sbin changes the user.
+PLACES = ("/usr/lib/rabbitmq/bin", str(Path(sys.executable).parent))
+
+
+def binary(program: str) -> str:
+    """Where a program is; fails, rather than skips, the test when it is not installed."""
+    path = os.pathsep.join([*PLACES, os.environ.get("PATH", ""), "/usr/sbin"])
+    found = shutil.which(program, path=path)
+    if found is None:
+        pytest.fail(f"{program} is not installed; run: make services")
+    return found
+
+
 class Server(abc.ABC):
     """
     A program that serves on a port.
@@ -29,7 +42,6 @@ class Server(abc.ABC):
     """
 
     program: ClassVar[str]
-    places: ClassVar[Sequence[str]] = ("/usr/sbin", "/usr/lib/rabbitmq/bin")
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -53,17 +65,7 @@ class Server(abc.ABC):
     def start(self) -> None:
         """Start the program, and return when it answers."""
         assert self._process is None, f"{self.program} runs already"
-        command = [self._binary(), *map(str, self.arguments())]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                env={**os.environ, **self.environment()},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                start_new_session=True,
-            )
+        self._process = self._run(self.program, *self.arguments())
         deadline = time.monotonic() + PATIENCE
         while not self.answers():
             ended = self._process.poll() is not None
@@ -97,14 +99,16 @@ class Server(abc.ABC):
             process.send_signal(number)
             process.wait(PATIENCE)
 
-    def _binary(self) -> str:
-        path = os.pathsep.join(
-            [str(Path(sys.executable).parent), os.environ.get("PATH", ""), *self.places]
-        )
-        found = shutil.which(self.program, path=path)
-        if found is None:
-            pytest.fail(f"{self.program} is not installed; run: make services")
-        return found
+    def _run(self, program: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [binary(program), *arguments],
+                env={**os.environ, **self.environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+            )
 
     def __enter__(self) -> Self:
         """Start."""
@@ -183,9 +187,8 @@ class Mosquitto(Server):
     def arguments(self) -> Sequence[str | Path]:
         passwords, rights = self.directory / "passwords", self.directory / "rights"
         if not passwords.exists():
-            # A hash of "secret" made by mosquitto_passwd would need the program; this is one.
             passwords.write_text("worker:secret\n")
-            subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+            subprocess.run([binary("mosquitto_passwd"), "-U", passwords], check=True)
         rights.write_text("topic readwrite allowed/#\nuser worker\ntopic readwrite allowed/#\n")
         config = self.directory / "mosquitto.conf"
         config.write_text(
@@ -213,6 +216,7 @@ class RabbitMQ(Server):
         self.secure_port = free_port()
         self._ports = free_port(), free_port()
         self._tls = (certificate, key)
+        self._names: subprocess.Popen[bytes] | None = None
 
     def arguments(self) -> Sequence[str | Path]:
         certificate, key = self._tls
@@ -233,9 +237,22 @@ class RabbitMQ(Server):
         (self.directory / "plugins").write_text("[].\n")
         return []
 
+    def start(self) -> None:
+        """Start the broker, and before it the server of names that it would leave behind."""
+        self._names = self._run("epmd", "-address", "127.0.0.1", "-port", str(self._ports[1]))
+        super().start()
+
+    def _end(self, number: int) -> None:
+        super()._end(number)
+        if self._names is not None:
+            self._names.kill()
+            self._names.wait(PATIENCE)
+            self._names = None
+
     def environment(self) -> Mapping[str, str]:
         distribution, names = self._ports
         return {
+            "RUNNING_UNDER_SYSTEMD": "1",  # no process of the start script between us
             "HOME": str(self.directory),
             "RABBITMQ_NODENAME": f"test-{self.port}@localhost",
             "RABBITMQ_MNESIA_BASE": str(self.directory / "data"),

@@ -163,11 +163,11 @@ jetstream {{
                 time.sleep(0.02)
         raise BusUnavailable(f"a nats-server of an earlier run (process {pid}) cannot be stopped")
 
-    def last_words(self) -> str:
-        """The last error in the server's log, or its last line."""
-        lines = self._end_of_log()
+    def last_words(self, pid: int) -> str:
+        """The last error that the server *pid* logged, or its last line."""
+        lines = [line for line in self._end_of_log() if line.startswith(f"[{pid}] ")]
         errors = [line for line in lines if re.search(r"\[(FTL|ERR)\]", line)]
-        return (errors or lines or [""])[-1]
+        return (errors or lines or ["it left no word in its log"])[-1]
 
     def write_error(self, pid: int) -> str:
         """What the server *pid* logged when it could not write; empty when it could."""

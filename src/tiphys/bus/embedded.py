@@ -155,7 +155,7 @@ class EmbeddedServer:
             log.warning(
                 "nats-server ended; starting it again",
                 exitCode=code,
-                error=self.files.last_words() if code > 0 else "",
+                error=self.files.last_words(process.pid) if code > 0 else "",
             )
             reported = False
             for pause in capped_backoff(0.05, 5.0):
@@ -199,12 +199,12 @@ class EmbeddedServer:
                 while not await _answers(self._access.port):
                     if process.returncode is not None:
                         raise BusUnavailable(
-                            f"nats-server does not start: {self.files.last_words()}"
+                            f"nats-server does not start: {self.files.last_words(process.pid)}"
                         )
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise BusUnavailable(
-                f"nats-server does not answer within {_START_LIMIT:g} s: {self.files.last_words()}"
+                f"nats-server does not answer within {_START_LIMIT:g} s: {self.files.last_words(process.pid)}"
             ) from None
 
     def _command(self, program: Path) -> list[str]:

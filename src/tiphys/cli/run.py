@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import ipaddress
 import os
+import secrets
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,7 +51,15 @@ def run(
         str, typer.Option(help="Address on which webhooks and metrics listen.")
     ] = "0.0.0.0",
     metrics_port: Annotated[int, typer.Option(help="Port of /metrics.")] = 7777,
-    api_port: Annotated[int, typer.Option(help="Port of the API, on the loopback.")] = 7778,
+    api_port: Annotated[int, typer.Option(help="Port of the API.")] = 7778,
+    api_host: Annotated[
+        str,
+        typer.Option(help="Address of the API; anything but the loopback demands a token."),
+    ] = "127.0.0.1",
+    api_token: Annotated[
+        str,
+        typer.Option(envvar="TIPHYS_API_TOKEN", help="Token of the API; made up if one is needed."),
+    ] = "",
     log_format: Annotated[LogFormat, typer.Option(help="How to write log lines.")] = "auto",
     log_level: Annotated[
         LogLevel, typer.Option(help="Least level of log lines.", envvar="LOG_LEVEL")
@@ -85,9 +96,34 @@ def run(
         strict=compat == "strict",
         allow_exec=allow_exec,
     )
-    ports = (metrics_port, api_port)
+    door = Door(api_host, api_port, api_token)
     with asyncio.Runner(loop_factory=_loop) as runner:
-        raise typer.Exit(runner.run(_run(options, ports, watch=not no_watch)))
+        raise typer.Exit(runner.run(_run(options, metrics_port, door, watch=not no_watch)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Door:
+    """Where the API listens, and the token it demands (none: nobody needs one)."""
+
+    host: str
+    port: int
+    given_token: str
+
+    def token(self, data_dir: Path) -> str:
+        """
+        The token; away from the loopback there is always one.
+
+        One that was made up is kept in the data directory, readable for its owner only.
+        """
+        if self.given_token or _is_loopback(self.host):
+            return self.given_token
+        path = data_dir / "api-token"
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(32))
+        typer.echo(f"The API demands the token in {path}: set TIPHYS_API_TOKEN to it.")
+        return path.read_text().strip()
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -96,23 +132,31 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _run(options: Options, ports: tuple[int, int], *, watch: bool) -> int:
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach *host*."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _run(options: Options, metrics_port: int, door: Door, *, watch: bool) -> int:
     """Run until a signal; the exit status."""
     ended = _on_signals()
     metrics = Metrics()
     instance = Standalone(options, metrics)
-    metrics_port, api_port = ports
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(
             serving(metrics_application(metrics), options.host, metrics_port, "--metrics-port")
         )
-        await stack.enter_async_context(serving(api(instance), "127.0.0.1", api_port, "--api-port"))
+        application = api(instance, door.token(options.data_dir))
+        await stack.enter_async_context(serving(application, door.host, door.port, "--api-port"))
         stack.push_async_callback(instance.stop)
         findings = await instance.start()
         _report(findings)
         if not instance.event_sources and not instance.sensors:
             raise TiphysError("there is nothing to run: no EventSource or Sensor is without errors")
-        typer.echo(banner(instance, metrics_port, api_port))
+        typer.echo(banner(instance, metrics_port, door.port))
         watching = asyncio.create_task(_watch(instance)) if watch else None
         await ended.wait()
         log.info("Stopping: finishing what is in hand; a second signal ends at once")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tiphys.cli._client import VARIABLE, call
+from tiphys.cli._client import APIOption, call
 from tiphys.errors import TiphysError
 
 
@@ -21,9 +21,7 @@ def send(
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", help="Namespace of the event source.")
     ] = "",
-    api: Annotated[
-        str | None, typer.Option("--api", envvar=VARIABLE, help="Address of the instance.")
-    ] = None,
+    api: APIOption = None,
 ) -> None:
     """
     Put an event on the bus as if EVENTSOURCE had received it, and print its id.

@@ -19,6 +19,7 @@ from tiphys.runtime import recovery, trace
 from tiphys.runtime.standalone import Standalone
 
 PATH = "/api/v1/events"
+REPLAY = "/api/v1/replay"
 LINES = "application/x-ndjson"
 FILTERS = {"source": "Name of the event source.", "event": "Name of the event."}
 
@@ -50,17 +51,14 @@ class EventOperations:
             "dryRun": "Only tell what would happen.",
             "namespace": "Namespace of the event source.",
         }
+        tail, one = f"{PATH}/tail", f"{PATH}/{{id}}"
         return [
             Operation("POST", PATH, "Put an event on the bus.", self.send, body=put),
             Operation("GET", PATH, "List events.", self.list, FILTERS | since | status),
-            Operation(
-                "GET", f"{PATH}/tail", "Events as they come, a line each.", self.tail, FILTERS
-            ),
-            Operation("GET", f"{PATH}/{{id}}", "One event with its data.", self.show),
-            Operation("GET", f"{PATH}/{{id}}/trace", "What happened to it.", self.trace),
-            Operation(
-                "POST", "/api/v1/replay", "Send archived events again.", self.replay, body=again
-            ),
+            Operation("GET", tail, "Events as they come, a line each.", self.tail, FILTERS),
+            Operation("GET", one, "One event with its data.", self.show),
+            Operation("GET", f"{one}/trace", "What happened to it.", self.trace),
+            Operation("POST", REPLAY, "Send archived events again.", self.replay, body=again),
         ]
 
     async def send(self, request: Request) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from email.message import Message
 from typing import Any, Literal
 
 import orjson
@@ -18,7 +17,7 @@ from tiphys.manifests.webhook import WebhookContext
 from tiphys.sources._base import Incoming, PushSource, SourceContext, source
 from tiphys.sources._shared import github_app, signatures
 from tiphys.sources._shared.deliveries import event_id
-from tiphys.sources._shared.embedding import NotJSON, raw_json
+from tiphys.sources._shared.embedding import raw_json
 from tiphys.sources._shared.forms import parse_form
 from tiphys.sources._shared.hooks import Hook, Hooks, hook_url, kept_hooks, same_events
 from tiphys.sources._shared.rest import API, api, escaped, linked, objects
@@ -127,9 +126,8 @@ class GitHub(PushSource[Config]):
         body = _object(text)
         body["X-GitHub-Event"] = request.header("X-Github-Event")
         body["X-GitHub-Delivery"] = delivery
-        encoded = orjson.Fragment(orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
         id = event_id(ctx, delivery) if delivery else None
-        return Incoming({"headers": request.headers, "body": encoded}, id)
+        return Incoming({"headers": request.headers, "body": _encoded(body)}, id)
 
     def active(self, ctx: SourceContext) -> AbstractAsyncContextManager[object]:
         """Keep hooks where the manifest has what it takes."""
@@ -231,9 +229,7 @@ def _url_of(hook: dict[str, Any]) -> object:
 
 def _payload(request: Request) -> bytes:
     """The JSON text of a delivery of either content type."""
-    message = Message()
-    message["Content-Type"] = request.header("Content-Type") or "none"
-    kind = message.get_content_type() if "/" in message["Content-Type"] else ""
+    kind = request.header("Content-Type").partition(";")[0].strip().lower()
     if kind == JSON:
         return request.body
     if kind != FORM:
@@ -245,14 +241,22 @@ def _payload(request: Request) -> bytes:
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    """The object that a text holds, its numbers as Go would write them again."""
+    """The object that a text holds."""
     try:
         value = _load(text)
     except ValueError as error:
         raise _refused(f"the payload is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise _refused("the payload is not a JSON object")
-    return {name: _as_go_writes(member) for name, member in value.items()}
+    return value
+
+
+def _encoded(body: dict[str, Any]) -> orjson.Fragment:
+    """The text of *body* as Go would write it: sorted, floats in its way."""
+    try:
+        return orjson.Fragment(orjson.dumps(_as_go_writes(body), option=orjson.OPT_SORT_KEYS))
+    except (RecursionError, TypeError):
+        raise _refused("the payload is nested too deeply") from None
 
 
 def _load(text: bytes) -> Any:

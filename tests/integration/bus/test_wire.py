@@ -277,9 +277,13 @@ async def test_a_message_that_is_too_big_is_refused_and_the_link_stays(
     bus: JetStreamBus, client: Client
 ) -> None:
     await started(bus)
-    big = CloudEvent("1", "es", "ev", "webhook", data=b"x" * client.max_payload)
-    with pytest.raises(BusError, match="too big"):
-        await bus.publish(big)
+    limit = client.max_payload
+    for id, size in (("1", limit), ("2" * (limit // 2), 10)):
+        with pytest.raises(BusError, match="too big"):
+            await bus.publish(CloudEvent(id, "es", "ev", "webhook", data=b"x" * size))
+    state = await bus.state("sensor")
+    with pytest.raises(BusError, match="too long"):
+        await state.put("k" * 5000, b"1")
     assert bus.connected
     await bus.publish(CloudEvent("2", "es", "ev", "webhook", data=b"{}"))
 

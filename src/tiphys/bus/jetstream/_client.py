@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
@@ -38,6 +39,11 @@ class Client(nats.aio.client.Client):
         """The server at the other end."""
         url = self.connected_url
         return "" if url is None else url.geturl()
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What nats-py uses when the server demands TLS."""
+        return self._endpoint.context()
 
     async def open_inbox(self, subject: str, receive: Receiver) -> None:
         """Have what is sent below *subject* handled, without a limit to what may wait."""
@@ -112,7 +118,6 @@ async def connect(
                 reconnect_time_wait=0,
                 connect_timeout=CONNECT_TIMEOUT,
                 ping_interval=_PING_INTERVAL,
-                tls=endpoint.context(),
                 user=(credentials and credentials.username) or None,
                 password=(credentials and credentials.password) or None,
                 token=(credentials and credentials.token) or None,

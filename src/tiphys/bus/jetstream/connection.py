@@ -26,7 +26,7 @@ from tiphys.errors import BusError, BusUnavailable, PublishError, SecretError
 log = structlog.get_logger("argo-events.eventbus")
 
 _LONG_OUTAGE = 30.0  # seconds after which a lost link is reported a second time, as an error
-_HEADERS = 1024  # bytes kept free for headers, which count as payload
+_LONGEST_SUBJECT = 2048  # bytes; a server's limit for a line is 4096
 _SWEEP = 0.05  # seconds between searches for requests whose time is over
 
 
@@ -224,12 +224,7 @@ class Link:
         client = self._client
         if client is None or not self._up.is_set():
             raise _LinkLost
-        if len(body) + _HEADERS > client.max_payload:
-            # The server would answer with the end of the connection.
-            raise PublishError(
-                f"a message of {len(body)} bytes is too big for the event bus, "
-                f"which takes {client.max_payload - _HEADERS} (max_payload, less the headers)"
-            )
+        _check_size(subject, body, headers, client.max_payload)
         try:
             await client.publish(subject, body, reply, dict(headers) if headers else None)
         except (nats.errors.Error, OSError) as error:
@@ -312,6 +307,26 @@ class Link:
         for listener in self._listeners:
             # Not called from here: its errors are not those of the link.
             asyncio.get_running_loop().call_soon(listener, up)
+
+
+def _check_size(subject: str, body: bytes, headers: Mapping[str, str] | None, limit: int) -> None:
+    """
+    Refuse what the server would answer with the end of the connection.
+
+    Raises :exc:`PublishError`.
+    """
+    if len(subject) * 4 > _LONGEST_SUBJECT and len(subject.encode()) > _LONGEST_SUBJECT:
+        raise PublishError(f"a name is too long for the event bus: {subject[:80]}...")
+    if len(body) * 4 < limit:
+        return  # headers repeat what is in the body
+    size = len(body) + 16
+    for name, value in (headers or {}).items():
+        size += len(name) + len(value.encode()) + 4
+    if size > limit:
+        raise PublishError(
+            f"a message of {size} bytes is too big for the event bus, which takes {limit} "
+            "(max_payload)"
+        )
 
 
 def _without_secrets(url: str) -> str:

@@ -14,8 +14,9 @@ from tiphys.errors import BusUnavailable
 
 _SECOND = 1_000_000_000
 _EXPIRES = 30  # seconds until the server ends a request that brought too little
-_HEARTBEAT = 5  # seconds between the server's signs of life during a request
-_SILENCE = 12.5  # seconds without one after which the request counts as lost
+_HEARTBEAT = 10  # seconds between the server's signs of life during a request
+_NO_WAIT = 5  # seconds for what is there to be sent
+_SILENCE = 25.0  # seconds without one after which the request counts as lost
 
 _NORMAL = ("404", "408")  # the ends of a request that say that there is nothing more
 
@@ -63,7 +64,7 @@ class Pull:
         if wait:
             body |= {"expires": _EXPIRES * _SECOND, "idle_heartbeat": _HEARTBEAT * _SECOND}
         else:
-            body |= {"expires": _HEARTBEAT * _SECOND, "no_wait": True}
+            body |= {"expires": _NO_WAIT * _SECOND, "no_wait": True}
         self._reply = f"{self._inbox}.{next(self._requests)}"
         self._missing = batch
         self._heard = asyncio.get_running_loop().time()

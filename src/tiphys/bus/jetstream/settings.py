@@ -72,7 +72,7 @@ class Endpoint:
         """What a server that speaks TLS is met with."""
         if self.tls is not None:
             return self.tls
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context

@@ -29,7 +29,7 @@ class ApiError(Exception):
             "metadata": dict(metadata or {}),
             "status": "Failure",
             "message": message,
-            "reason": reason,
+            **({"reason": reason} if reason else {}),
             **({} if details is None else {"details": dict(details)}),
             "code": code,
         }
@@ -99,7 +99,7 @@ def unsupported_media(accepted: Sequence[str]) -> ApiError:
         "the body of the request was in an unknown format - accepted media types include: "
         + ", ".join(accepted)
     )
-    return ApiError(415, "UnsupportedMediaType", message, {})
+    return ApiError(415, "UnsupportedMediaType", message)
 
 
 def invalid(kind: Kind, name: str, problems: Sequence[Problem]) -> ApiError:

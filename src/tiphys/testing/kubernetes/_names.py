@@ -1,4 +1,4 @@
-"""The rules for names, labels and keys (RFC 1123, RFC 1035), with the server's explanations."""
+"""The rules for names, labels and keys (RFC 1123), with the server's explanations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tiphys.testing.kubernetes._problems import Problem
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
 _KEY = "[-._a-zA-Z0-9]+"
@@ -40,18 +39,6 @@ def label(name: str) -> list[str]:
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
             "'-', and must start and end with an alphanumeric character (e.g. 'my-name',  or "
             f"'123-abc', regex used for validation is '{_LABEL}')"
-        )
-    return problems
-
-
-def label_1035(name: str) -> list[str]:
-    """What is wrong with the name of a service."""
-    problems = ["must be no more than 63 bytes"] if len(name) > 63 else []
-    if not re.fullmatch(_LABEL_1035, name):
-        problems.append(
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start "
-            "with an alphabetic character, and end with an alphanumeric character (e.g. "
-            f"'my-name',  or 'abc-123', regex used for validation is '{_LABEL_1035}')"
         )
     return problems
 

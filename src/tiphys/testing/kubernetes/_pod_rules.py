@@ -13,15 +13,17 @@ Object = dict[str, Any]
 POLICIES = ("Always", "OnFailure", "Never")
 
 
-def template_problems(template: Object, path: str, policies: Sequence[str]) -> Iterator[Problem]:
-    """What is wrong with a pod template, whose restart policy must be one of *policies*."""
+def template_problems(template: Object, path: str, *, ends: bool) -> Iterator[Problem]:
+    """What is wrong with a pod template, for pods that come to an end or do not."""
     labels = (template.get("metadata") or {}).get("labels") or {}
     yield from names.label_problems(labels, f"{path}.metadata.labels")
     spec = template.get("spec") or {}
     yield from pod_spec_problems(spec, f"{path}.spec")
     policy = spec.get("restartPolicy")
-    if policy in POLICIES and policy not in policies:
-        yield Problem.unsupported(f"{path}.spec.restartPolicy", policy, policies)
+    if ends and policy == "Always":
+        yield Problem.required(f"{path}.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
+    if not ends and policy in ("OnFailure", "Never"):
+        yield Problem.unsupported(f"{path}.spec.restartPolicy", policy, ("Always",))
 
 
 def pod_spec_problems(spec: Object, path: str) -> Iterator[Problem]:

@@ -66,8 +66,7 @@ class Registry:
         metadata = metadata_of(obj)
         check_place(request, kind, metadata)
         if metadata.get("resourceVersion"):
-            message = "resourceVersion should not be set on objects to be created"
-            raise ApiError(500, "InternalError", f"Internal error occurred: {message}", {})
+            raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         self._admit(request, kind, metadata)
         return self._create(request, kind, obj)
 
@@ -77,7 +76,10 @@ class Registry:
         metadata = metadata_of(obj)
         if metadata.get("name") != request.name:
             if not metadata.get("name"):
-                raise bad_request("name must be provided")
+                raise bad_request(
+                    f"the name of the object ({request.name} based on URL) was undeterminable: "
+                    "name must be provided"
+                )
             raise bad_request(
                 f"the name of the object ({metadata.get('name')}) does not match the name on the "
                 f"URL ({request.name})"

@@ -48,10 +48,8 @@ def change_problems(kind: Kind, old: Object, new: Object) -> Iterator[Problem]:
 
 def name_problems(kind: Kind, name: str) -> list[str]:
     """What is wrong with a name."""
-    if kind.key == "/namespaces":
+    if kind.key in ("/namespaces", "/services"):
         return names.label(name)
-    if kind.key == "/services":
-        return names.label_1035(name)
     return names.path_segment(name) if kind.group == RBAC else names.subdomain(name)
 
 
@@ -68,19 +66,19 @@ def _metadata_problems(kind: Kind, metadata: Object) -> Iterator[Problem]:
             yield Problem.invalid("metadata.name", name, text)
     yield from names.label_problems(metadata.get("labels") or {}, "metadata.labels")
     yield from names.annotation_problems(metadata.get("annotations") or {}, "metadata.annotations")
-    for i, owner in enumerate(metadata.get("ownerReferences") or []):
+    for owner in metadata.get("ownerReferences") or []:
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):
-                text = "must not be empty"
-                yield Problem.invalid(f"metadata.ownerReferences[{i}].{key}", "", text)
-    for finalizer in metadata.get("finalizers") or []:
+                text = "version must not be empty" if key == "apiVersion" else "must not be empty"
+                yield Problem.invalid(f"metadata.ownerReferences.{key}", "", text)
+    for i, finalizer in enumerate( metadata.get("finalizers") or []):
         for text in names.qualified(finalizer):
-            yield Problem.invalid("metadata.finalizers", finalizer, text)
+            yield Problem.invalid(f"metadata.finalizers[{i}]", finalizer, text)
         if "/" not in finalizer and finalizer not in (
             "foregroundDeletion", "orphan", "kubernetes"
         ) and not kind.custom:  # fmt: skip
             yield Problem.invalid(
-                "metadata.finalizers", finalizer,
+                f"metadata.finalizers[{i}]", finalizer,
                 "name is neither a standard finalizer name nor is it fully qualified",
             )  # fmt: skip
 
@@ -146,7 +144,7 @@ def _workload(obj: Object) -> Iterator[Problem]:
     if isinstance(replicas := spec.get("replicas"), int) and replicas < 0:
         text = "must be greater than or equal to 0"
         yield Problem.invalid("spec.replicas", replicas, text)
-    yield from template_problems(template, "spec.template", ("Always",))
+    yield from template_problems(template, "spec.template", ends=False)
 
 
 def _fixed_selector(old: Object, new: Object) -> Iterator[Problem]:
@@ -170,7 +168,7 @@ def _fixed_stateful_set(old: Object, new: Object) -> Iterator[Problem]:
 
 
 def _job(obj: Object) -> Iterator[Problem]:
-    yield from template_problems(obj["spec"]["template"], "spec.template", ("OnFailure", "Never"))
+    yield from template_problems(obj["spec"]["template"], "spec.template", ends=True)
 
 
 def _fixed_job(old: Object, new: Object) -> Iterator[Problem]:
@@ -194,8 +192,7 @@ def _cron_job(obj: Object) -> Iterator[Problem]:
             "spec.concurrencyPolicy", spec["concurrencyPolicy"], ("Allow", "Forbid", "Replace")
         )
     yield from template_problems(
-        spec["jobTemplate"]["spec"]["template"], "spec.jobTemplate.spec.template",
-        ("OnFailure", "Never"),
+        spec["jobTemplate"]["spec"]["template"], "spec.jobTemplate.spec.template", ends=True,
     )  # fmt: skip
 
 
