@@ -82,6 +82,16 @@ class Server(abc.ABC):
         """End the program as a crash would."""
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Keep the connections open and answer nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         """Stop and start."""
         self.stop()
@@ -171,8 +181,8 @@ class Mosquitto(Server):
     """
     An MQTT broker: plain on :attr:`port`, WebSocket on :attr:`websocket`.
 
-    Anybody may connect; whoever says to be ``worker`` must have the password ``secret``.  Nobody may
-    read below ``forbidden/``.  With *certificate* and *key* the plain port speaks TLS.
+    Anybody may connect; whoever says to be ``worker`` must have the password ``secret``.  Topics
+    that are not below ``allowed/`` are denied.  With *certificate* and *key* the plain port speaks TLS.
     """
 
     program = "mosquitto"

@@ -203,8 +203,9 @@ class EmbeddedServer:
                         )
                     await asyncio.sleep(0.02)
         except TimeoutError:
+            words = self.files.last_words(process.pid)
             raise BusUnavailable(
-                f"nats-server does not answer within {_START_LIMIT:g} s: {self.files.last_words(process.pid)}"
+                f"nats-server does not answer within {_START_LIMIT:g} s: {words}"
             ) from None
 
     def _command(self, program: Path) -> list[str]:

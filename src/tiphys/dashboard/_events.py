@@ -75,7 +75,9 @@ class EventOperations:
             datacontenttype=JSON,
             data=orjson.dumps(body.get("data")),
         )
-        await self._instance.bus_of(namespace, source).publish(event)
+        opened = self._instance.bus_of(namespace, source)
+        await opened.bus.publish(event)
+        opened.history.add("published", (event.id,), source, name)
         return answer({"id": event.id})
 
     async def list(self, request: Request) -> Response:
@@ -120,7 +122,7 @@ class EventOperations:
             raise HTTPException(400, "the member 'since' is missing")
         replayed = recovery.replay(
             self._instance,
-            self._instance.bus_of(text_of(body, "namespace", ""), source),
+            self._instance.bus_of(text_of(body, "namespace", ""), source).bus,
             event_source=source,
             event_name=name,
             since=since,

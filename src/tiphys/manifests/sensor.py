@@ -6,7 +6,16 @@ from typing import Any
 
 from pydantic import Field
 
-from tiphys.manifests.common import BackoffBlock, Block, Parameter
+from tiphys.manifests.common import EXTENSION, BackoffBlock, Block, Parameter
+from tiphys.manifests.flow import (
+    Absence,
+    Batch,
+    BlackoutWindow,
+    ConditionsJoin,
+    Debounce,
+    Dedupe,
+    Throttle,
+)
 from tiphys.manifests.pod import PodTemplate
 
 
@@ -84,6 +93,15 @@ class Dependency(Block):
         "", description="Joins the kinds of filters: `and` or `or`."
     )
     transform: Transform | None = Field(None, description="Runs before the filters.")
+    dedupe: Dedupe | None = Field(
+        None, description="Drops events that came already.", json_schema_extra=EXTENSION
+    )
+    start_from: str = Field(
+        "",
+        description="Where a new trigger begins: `new` (the default), `all`, an RFC 3339 time, or "
+        "a duration ago such as `24h`.",
+        json_schema_extra=EXTENSION,
+    )
 
 
 class ByTime(Block):
@@ -159,6 +177,44 @@ class Trigger(Block):
         None, description="`true`: acknowledge after acting; `false`: before; absent: after."
     )
     dlq_trigger: Trigger | None = Field(None, description="Runs after the last failed attempt.")
+    concurrency: int | None = Field(
+        None,
+        description="How many actions may run at once; 64 when absent, 1 with `atLeastOnce: true`.",
+        json_schema_extra=EXTENSION,
+    )
+    order_by: str = Field(
+        "",
+        description="Path into the event's data; actions with the same value run one after the "
+        "other, in the order of their events.",
+        json_schema_extra=EXTENSION,
+    )
+    debounce: Debounce | None = Field(
+        None, description="Act once for a burst of events.", json_schema_extra=EXTENSION
+    )
+    batch: Batch | None = Field(
+        None, description="Act once for several events.", json_schema_extra=EXTENSION
+    )
+    throttle: Throttle | None = Field(
+        None, description="Bounds how often actions begin.", json_schema_extra=EXTENSION
+    )
+    suspend: bool = Field(
+        False,
+        description="Do nothing; events wait on the bus until this is false again.",
+        json_schema_extra=EXTENSION,
+    )
+    blackout: list[BlackoutWindow] = Field(
+        [],
+        description="When no action begins; events wait on the bus.",
+        json_schema_extra=EXTENSION,
+    )
+    conditions_join: ConditionsJoin | None = Field(
+        None,
+        description="Which events of a condition with `&&` belong together.",
+        json_schema_extra=EXTENSION,
+    )
+    absence: Absence | None = Field(
+        None, description="Act when an event does not come.", json_schema_extra=EXTENSION
+    )
 
 
 class SensorSpec(Block):

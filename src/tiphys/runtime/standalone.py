@@ -15,7 +15,6 @@ from typing import Any
 
 import structlog
 
-from tiphys.bus import Bus
 from tiphys.bus.embedded import DEFAULT_SYNC
 from tiphys.errors import BusUnavailable, ManifestError, TiphysError
 from tiphys.ingest import IngestServer
@@ -171,7 +170,7 @@ class Standalone:
         statuses = runner.statuses if runner is not None else []
         return next((s.type for s in statuses if s.name == event_name), "webhook")
 
-    def bus_of(self, namespace: str, event_source: str) -> Bus:
+    def bus_of(self, namespace: str, event_source: str) -> OpenBus:
         """
         The bus that carries the events of an event source.
 
@@ -186,7 +185,7 @@ class Standalone:
             (found,) = opened.values()
         if found is None:
             raise ManifestError(f"there is no event source {event_source!r} in {namespace!r}")
-        return found.bus
+        return found
 
     def _key(self, kind: str, namespace: str, name: str) -> Key:
         return kind, namespace or self.options.namespace, name

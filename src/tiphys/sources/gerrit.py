@@ -38,9 +38,7 @@ class Config(SourceConfig):
     )
     auth: BasicAuth | None = Field(None, description="User and HTTP password for the API.")
     gerrit_base_url: str = Field("", alias="gerritBaseURL", description="The server's URL.")
-    ssl_verify: bool = Field(
-        False, description="Let Gerrit check the certificate of the endpoint."
-    )
+    ssl_verify: bool = Field(False, description="Let Gerrit check the certificate of the endpoint.")
     max_tries: int = Field(0, description="How often Gerrit tries; 0: as the plugin is set up.")
     delete_hook_on_finish: bool = Field(False, description="Delete the remotes at the end.")
 

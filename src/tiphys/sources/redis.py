@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 from redis.asyncio.client import PubSub
+from redis.exceptions import TimeoutError
 
-from tiphys.errors import SourceError
 from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.embedding import NotJSON, raw_json, text
 from tiphys.sources._shared.redis import ANSWER, RedisServer, connected, server_problems
@@ -63,7 +63,7 @@ class RedisChannels(Source[Config]):
 
 
 async def _messages(pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
-    """The messages; raises :exc:`SourceError` when the server has fallen silent."""
+    """The messages; raises the library's :exc:`TimeoutError` when the server has fallen silent."""
     asked = False
     while True:
         message = await pubsub.get_message(timeout=ANSWER if asked else QUIET)
@@ -72,7 +72,7 @@ async def _messages(pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
             if message["type"] == "message":
                 yield message
         elif asked:
-            raise SourceError("the connection to Redis broke: no answer in time")
+            raise TimeoutError("no answer in time")
         else:
             asked = True
             await pubsub.ping()

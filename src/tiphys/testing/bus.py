@@ -11,7 +11,7 @@ from tiphys.aio import Clock, SystemClock
 from tiphys.bus import Bus, Delivery, Journal, Limits, Record, State, Subscription
 from tiphys.errors import BusUnavailable, PublishError
 from tiphys.events import CloudEvent
-from tiphys.testing._memory import Link, MemoryJournal, LinkedState
+from tiphys.testing._memory import Link, LinkedState, MemoryJournal
 
 
 class MemoryBus(Bus):

@@ -222,4 +222,5 @@ def _without_credentials(headers: CIMultiDict[str]) -> CIMultiDict[str]:
 
 
 def _reason(url: URL, error: Exception) -> str:
-    return f"no answer from {url.host}:{url.port}: {error or type(error).__name__}"
+    cause = getattr(error, "os_error", None) or error  # without aiohttp's own words around it
+    return f"no answer from {url.host}:{url.port}: {cause or type(error).__name__}"

@@ -127,9 +127,7 @@ class TestCreation(KubernetesContract):
 
 class TestValidation(KubernetesContract):
     @pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "dot.", "a" * 254])
-    async def test_a_wrong_name_is_refused(
-        self, client: Client, namespace: str, name: str
-    ) -> None:
+    async def test_a_wrong_name_is_refused(self, client: Client, namespace: str, name: str) -> None:
         with pytest.raises(Invalid) as refused:
             await make(client, namespace, name)
 

@@ -60,8 +60,7 @@ class JetStreamDelivery(Delivery):
 
     async def in_progress(self) -> None:
         """Put off the redelivery."""
-        if not self.settled:
-            await self._subscription.link.send(self.reply, b"+WPI")
+        await self._subscription.prolong(self)
 
 
 class JetStreamSubscription(Subscription):
@@ -142,17 +141,27 @@ class JetStreamSubscription(Subscription):
 
     async def refuse(self, delivery: JetStreamDelivery, delay: float) -> None:
         """Have *delivery* come again."""
-        if delivery.settled or delivery.arrived < self._epoch:
+        newest = self._newest(delivery)
+        if delivery.settled or newest.arrived < self._epoch:
             return
         self._forget(delivery)
         options = orjson.dumps({"delay": int(delay * 1e9)}) if delay > 0 else b""
-        await self.link.send(delivery.reply, b"-NAK " + options if options else b"-NAK")
+        await self.link.send(newest.reply, b"-NAK " + options if options else b"-NAK")
+
+    async def prolong(self, delivery: JetStreamDelivery) -> None:
+        """Put off the time at which *delivery* comes again."""
+        if not delivery.settled:
+            await self.link.send(self._newest(delivery).reply, b"+WPI")
+
+    def _newest(self, delivery: JetStreamDelivery) -> JetStreamDelivery:
+        """The newest copy of *delivery*: the bus listens to what is said of that one only."""
+        return self._unsettled.get(delivery.identity, delivery)
 
     async def _confirmed(
         self, delivery: JetStreamDelivery, copied: asyncio.Event, deadline: float
     ) -> bool:
         """One attempt to acknowledge the newest copy of *delivery*; false when it was in vain."""
-        newest = self._unsettled.get(delivery.identity, delivery)
+        newest = self._newest(delivery)
         left = deadline - asyncio.get_running_loop().time()
         if newest.arrived >= self._epoch:
             try:
@@ -169,6 +178,7 @@ class JetStreamSubscription(Subscription):
         # delivers, and was killed.  It ignores the acknowledgement and delivers the message anew.
         with suppress(BusUnavailable, TimeoutError):
             copied.clear()
+            await self.link.until_up(asyncio.get_running_loop().time() + _ACK_ATTEMPT)
             if self._pull.idle:
                 await self._pull.request(self._durable.name, _COPIES)
             async with asyncio.timeout(min(_ACK_ATTEMPT, left)):

@@ -44,12 +44,11 @@ _ENGINES_OWN: Final = """
     nan/0 nearbyint/0 nextafter/2 nexttoward/2 normals/0 not/0 now/0 nulls/0 numbers/0
     objects/0 path/1 pick/1 pow/2 range/1 range/2 range/3 recurse/1 recurse/2 remainder/2 repeat/1
     reverse/0 rint/0 round/0 scalars/0 scalb/2 scalbln/2 select/1 setpath/2 significand/0 sin/0
-    sinh/0 skip/2 sort/0 sort_by/1 sqrt/0 strings/0 tan/0 tanh/0 tgamma/0 toboolean/0 transpose/0
-    trim/0 ltrim/0 rtrim/0 trunc/0 type/0 unique/0 unique_by/1 until/2
+    sinh/0 skip/2 sort/0 sort_by/1 sqrt/0 strings/0 tan/0 tanh/0 tgamma/0 toboolean/0 trim/0 ltrim/0 rtrim/0 trunc/0 type/0 unique/0 unique_by/1 until/2
     utf8bytelength/0 values/0 walk/1 while/2 y0/0 y1/0 yn/2
 """
 _OURS: Final = """
-    combinations/0 combinations/1 first/0 first/1 isnan/0 last/0 last/1 nth/1 nth/2 truncate_stream/1
+    combinations/0 combinations/1 first/0 first/1 isnan/0 transpose/0 last/0 last/1 nth/1 nth/2 truncate_stream/1
     IN/1 IN/2 INDEX/1 INDEX/2 JOIN/2 JOIN/3 JOIN/4 abs/0 add/0 add/1 ascii_downcase/0
     ascii_upcase/0 capture/1 capture/2 contains/1 endswith/1 env/0 explode/0 flatten/0 flatten/1
     format/1 from_entries/0 fromdate/0 fromdateiso8601/0 fromjson/0 gamma/0 gmtime/0 gsub/2 gsub/3
@@ -64,8 +63,7 @@ _REFERENCE = re.compile(r"\bt_\w+")
 _COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 _SAFE_INTEGER: Final = 1 << 53
 _MAY_BE_NO_NUMBER: Final = frozenset(
-    "nan infinite sqrt log log2 log10 log1p pow asin acos acosh atanh fmod drem remainder gamma"
-    " tgamma lgamma y0 y1 yn ldexp scalb scalbln exp exp2 exp10 expm1 sinh cosh".split()
+    ["nan", "infinite", "sqrt", "log", "log2", "log10", "log1p", "pow", "asin", "acos", "acosh", "atanh", "fmod", "drem", "remainder", "gamma", "tgamma", "lgamma", "y0", "y1", "yn", "ldexp", "scalb", "scalbln", "exp", "exp2", "exp10", "expm1", "sinh", "cosh"]
 )
 
 

@@ -23,7 +23,7 @@ _RANKS: Final = {
     "or": 3,
     "and": 4,
     **dict.fromkeys(_COMPARISONS, 5),
-    **{"+": 6, "-": 6, "*": 7, "/": 7, "%": 7},
+    "+": 6, "-": 6, "*": 7, "/": 7, "%": 7,
 }
 _ONCE: Final = frozenset((2, 5))  # operators of these ranks do not follow one another
 _ARITHMETIC: Final = {
@@ -211,7 +211,7 @@ class QueryTranslator:
     def _key(self) -> str:
         """A name, which here may be a keyword."""
         token = self._token
-        if token.kind == "name" or token.text == token.kind and token.kind.isalpha():
+        if token.kind == "name" or (token.text == token.kind and token.kind.isalpha()):
             return self._next().text
         raise self._unexpected("expected a key")
 

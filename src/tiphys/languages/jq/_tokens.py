@@ -13,8 +13,7 @@ __all__ = ["END", "Token", "tokenize"]
 END: Final = "end of program"
 
 _KEYWORDS: Final = frozenset(
-    "or and module import include def as label break null true false if then elif else end try"
-    " catch reduce foreach".split()
+    ["or", "and", "module", "import", "include", "def", "as", "label", "break", "null", "true", "false", "if", "then", "elif", "else", "end", "try", "catch", "reduce", "foreach"]
 )
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#(?:\\(?:\r\n|[\\\n]|\r)?|[^\\\r\n])*)+")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:::[A-Za-z_][A-Za-z0-9_]*)?")

@@ -49,7 +49,7 @@ def t_nth($i; f): nth($i; f);
 def t_character($i): length as $n | ($i | trunc | if . < 0 then . + $n else . end) | if . >= 0 and . < $n then . else null end;
 def t_at($i): if type == "string" and ($i | type) == "number" then
     t_character($i) as $k | if $k == null then null else .[$k:$k + 1] end
-  else .[$i] end;
+  elif . == null and ($i | type) == "array" then null else .[$i] end;
 
 # Numbers and JSON as texts.
 def t_flatten: t_flatten(1e9);
@@ -191,17 +191,22 @@ def t_gsub($re; f): t_sub($re; f; "g");
 def t_gsub($re; f; $flags): t_sub($re; f; "g" + $flags);
 
 # Times.
-def t_time: if type != "array" then error("expected an array of 8 numbers") else
-  [range(6) as $i | .[$i] | if . == null then 0 elif type == "number" then . else error("expected an array of 8 numbers") end] end;
-def t_mktime: if type != "array" then t_refuse("mktime") else t_time | (.[5] | . - floor) as $part
-  | [(.[:5][] | trunc), (.[5] | floor), 0, 0] | mktime + $part end;
-def t_gmtime: if type != "number" then t_refuse("gmtime") else gmtime end;
+def t_seconds: (.[1] / 12 | floor) as $years | (.[1] - 12 * $years + 1) as $month
+  | (.[0] + $years - (if $month <= 2 then 1 else 0 end)) as $year | ($year / 400 | floor) as $era | ($year - 400 * $era) as $of_era
+  | ((153 * ($month + (if $month > 2 then -3 else 9 end)) + 2) / 5 | floor) as $of_year
+  | (146097 * $era + 365 * $of_era + ($of_era / 4 | floor) - ($of_era / 100 | floor) + $of_year + .[2] - 719469) * 86400
+    + .[3] * 3600 + .[4] * 60 + .[5];
+def t_time: if any(.[:8][]; type != "number") then error("expected an array of 8 numbers") else
+  . as $t | [range(6) | $t[.] // 0] | .[:5] |= map(trunc) end;
+def t_mktime: if type != "array" then t_refuse("mktime") else t_time | t_seconds end;
+def t_gmtime: if type != "number" then t_refuse("gmtime") else
+  (. - floor) as $part | (if $part > 0 then trunc + $part else . end) | gmtime end;
 def t_localtime: if type != "number" then t_refuse("localtime") else localtime end;
-def t_clock: (if type == "number" then t_gmtime else . end) | t_mktime | trunc | gmtime;
+def t_clock: (if type == "number" then t_gmtime else . end) | t_mktime | floor | gmtime;
 def t_strftime($format): if (type != "number" and type != "array") or ($format | type) != "string"
-  then t_refuse("strftime"; $format) else t_clock | strftime($format) end;
+  then t_refuse("strftime"; $format) else t_clock | if $format == "" then "" else strftime($format) end end;
 def t_strflocaltime($format): if (type != "number" and type != "array") or ($format | type) != "string"
-  then t_refuse("strflocaltime"; $format) else (if type == "number" then trunc else . end) | strflocaltime($format) end;
+  then t_refuse("strflocaltime"; $format) else (if type == "number" then trunc else . end) | if $format == "" then "" else strflocaltime($format) end end;
 def t_todateiso8601: t_strftime("%Y-%m-%dT%H:%M:%SZ");
 def t_todate: t_todateiso8601;
 def t_strptime($format): if type != "string" or ($format | type) != "string" then t_refuse("strptime"; $format) else
@@ -219,7 +224,7 @@ def t_read_time($re; $format): if type != "string" then t_refuse("strptime"; $fo
     | (.d | number(0)) as $day | (.j | number(0)) as $yearday
     | (if .I then (.I | number(0)) % 12 else .H | number(0) end + (if (.p // "" | ascii_downcase) == "pm" then 12 else 0 end)) as $hour
     | (if $day == 0 and $yearday > 0 then [$year, 0, $yearday] else [$year, $month - 1, (if $day == 0 then 1 else $day end)] end
-       + [$hour, (.M | number(0)), (.S | number(0)), 0, 0] | mktime)
+       + [$hour, (.M | number(0)), (.S | number(0))] | t_seconds)
       + (if .f then ((.f + "00000")[:6] | tonumber) / 1000000 else 0 end) end) - (.z | t_offset) | gmtime end end;
 def t_fromdateiso8601: if type != "string" then t_refuse("strptime"; "%Y-%m-%dT%H:%M:%S%z") else
   t_read_time("^(?<Y>-?[0-9]{1,4})-(?<m>1[0-2]|0?[1-9])-(?<d>3[01]|[12][0-9]|0?[1-9])T(?<H>2[0-3]|[01]?[0-9]):(?<M>[0-5]?[0-9]):(?<S>60|[0-5]?[0-9])(?<z>Z|[-+](?:2[0-3]|[01][0-9])(?::?[0-5][0-9](?::?[0-5][0-9])?)?)\\z"; "%Y-%m-%dT%H:%M:%S%z")
@@ -227,6 +232,7 @@ def t_fromdateiso8601: if type != "string" then t_refuse("strptime"; "%Y-%m-%dT%
 def t_fromdate: t_fromdateiso8601;
 
 # Numbers.
+def t_transpose: if type != "array" or any(.[]; type != "array") then t_refuse("transpose") else transpose end;
 def t_plus: if type == "number" then . else error("cannot plus: \(t_kind)") end;
 def t_negate: if type != "number" then error("cannot negate: \(t_kind)") elif t_is_big then t_signed | t_flip | t_from_signed else -(.) end;
 def t_isnan: if type == "number" then isnan elif . == null then false else t_refuse("isnan") end;

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lupa.lua52 import LuaError, LuaMemoryError, LuaRuntime
 
 from tiphys.languages._errors import EvaluationError, LimitExceeded
-from tiphys.languages._workers.documents import replace_bad_bytes, read_object
+from tiphys.languages._workers.documents import read_object, replace_bad_bytes
 from tiphys.languages._workers.protocol import Operation
 from tiphys.languages.lua._host import functions
 

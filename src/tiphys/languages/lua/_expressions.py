@@ -27,9 +27,9 @@ _ARITHMETIC: Final = {
 }
 # how tightly an operator binds what is left of it, and right of it
 _BINARY: Final = {
-    **{"or": (1, 1), "and": (2, 2)},
+    "or": (1, 1), "and": (2, 2),
     **dict.fromkeys(("<", ">", "<=", ">=", "==", "~="), (3, 3)),
-    **{"..": (5, 4), "+": (6, 6), "-": (6, 6), "*": (7, 7), "/": (7, 7), "%": (7, 7)},
+    "..": (5, 4), "+": (6, 6), "-": (6, 6), "*": (7, 7), "/": (7, 7), "%": (7, 7),
     "^": (10, 9),
 }
 _UNARY_RANK: Final = 8

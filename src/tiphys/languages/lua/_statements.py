@@ -12,9 +12,7 @@ from tiphys.languages.lua._tokens import END, Token, fault, misplaced
 __all__ = ["translate"]
 
 _LIBRARY = frozenset(
-    "assert error getmetatable ipairs load loadstring next pairs pcall rawget rawset select"
-    " setfenv setmetatable tonumber tostring type unpack xpcall"
-    " coroutine math os string table".split()
+    ["assert", "error", "getmetatable", "ipairs", "load", "loadstring", "next", "pairs", "pcall", "rawget", "rawset", "select", "setfenv", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "coroutine", "math", "os", "string", "table"]
 )
 _BLOCK_ENDS = frozenset((END, "end", "else", "elseif", "until"))
 

@@ -15,8 +15,7 @@ __all__ = ["END", "SyntaxFault", "Token", "fault", "misplaced", "tokenize"]
 END: Final = "end of script"
 
 _KEYWORDS = frozenset(
-    "and break do else elseif end false for function goto if in local nil not or repeat return"
-    " then true until while".split()
+    ["and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"]
 )
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _NEWLINE = re.compile(r"\r\n|\n\r|\r|\n")

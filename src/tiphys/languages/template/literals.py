@@ -130,7 +130,7 @@ def _prefixed(digits: str) -> tuple[int, str]:
 def _read_real(node: Number, literal: str) -> None:
     value = parse_integer(literal, 0)
     if value is not None:
-        if 0 <= value < 1 << 64 and literal[0] not in "+-" or value == 0:
+        if (0 <= value < 1 << 64 and literal[0] not in "+-") or value == 0:
             node.unsigned = value
         if -1 << 63 <= value < 1 << 63:
             node.integer = value

@@ -79,7 +79,9 @@ class Location:
         return zones.unix_from_wall(wall, self.zone)
 
     def __str__(self) -> str:
-        return self.name
+        """Its name; the zone of the process is called UTC where it is that."""
+        is_utc = self.fixed is None and self.zone is None and set(time.tzname) == {"UTC"}
+        return "UTC" if is_utc else self.name
 
 
 UTC = Location("UTC", datetime.UTC)

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Callable
 
+from tiphys.languages._errors import EvaluationError
 from tiphys.languages._quoting import quote_bytes
 from tiphys.languages.template.moments import LOCAL, MONTHS, SECOND, UTC, Time
 
@@ -42,7 +43,9 @@ def time_text(time: Time) -> str:
 
 
 def json_text(time: Time) -> str:
-    """Print *time* as JSON has it, RFC 3339."""
+    """Print *time* as JSON has it, RFC 3339; raises EvaluationError for years it cannot show."""
+    if not 0 <= time.wall.year <= 9999:
+        raise EvaluationError("Time.MarshalJSON: year outside of range [0,9999]")
     return format_time(time, _RFC3339)
 
 

@@ -122,11 +122,11 @@ class API:
                 method, url, data=content, headers=headers, allow_redirects=False
             ) as response:
                 raw = await response.read()
-                link = response.links.get("next", {}).get("url")
+                link = response.links.get("next")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             message = f"{self._provider} at {url.origin()} cannot be reached: {reason(error)}"
             raise APIError(message) from error
-        query = None if link is None else URL(str(link), encoded=True).raw_query_string
+        query = URL(str(link["url"]), encoded=True).raw_query_string if link else None
         return Answer(response.status, response.headers, _data(raw), query)
 
     def _refusal(self, method: str, path: str, answer: Answer) -> APIError:

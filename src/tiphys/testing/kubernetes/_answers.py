@@ -112,6 +112,16 @@ def invalid(kind: Kind, name: str, problems: Sequence[Problem]) -> ApiError:
     return ApiError(422, "Invalid", f'{about} "{name}" is invalid: {said}', details)
 
 
+def option_error(kind: str, problem: Problem) -> ApiError:
+    """422 for the options of a request; *kind* is their kind, such as ``ListOptions``."""
+    return ApiError(
+        422,
+        "Invalid",
+        f'{kind}.meta.k8s.io "" is invalid: {problem.field}: {problem.message}',
+        {"group": "meta.k8s.io", "kind": kind, "causes": [dataclasses.asdict(problem)]},
+    )
+
+
 def success(kind: Kind, name: str, uid: str) -> dict[str, Any]:
     """The answer to a deletion that is done."""
     return {

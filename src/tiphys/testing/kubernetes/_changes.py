@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
-from tiphys.testing.kubernetes._answers import ApiError, bad_request, unsupported_media
+from tiphys.testing.kubernetes._answers import (
+    ApiError,
+    bad_request,
+    option_error,
+    unsupported_media,
+)
+from tiphys.testing.kubernetes._decode import decode
 from tiphys.testing.kubernetes._fields import Path
 from tiphys.testing.kubernetes._kinds import Kind
 from tiphys.testing.kubernetes._managers import (
@@ -25,7 +30,7 @@ Object = dict[str, Any]
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+APPLY = "application/apply-patch+yaml"
 
 
 class Change:
@@ -33,7 +38,7 @@ class Change:
 
     def __init__(self, kind: Kind, content_type: str, body: Any) -> None:
         self.body = body
-        self.creates = content_type in APPLY
+        self.creates = content_type == APPLY
         self.operation = "Apply" if self.creates else "Update"
         self.fields: set[Path] | None = tracked(body, kind.type) if self.creates else None
         self._kind = kind
@@ -78,42 +83,41 @@ class Change:
         return ownership.written()
 
 
-class Changes:
-    """Reads patches."""
-
-    def of(self, request: Request, kind: Kind, body: Any) -> Change:
-        """The patch that *request* carries.  Raises for what is none for this kind."""
-        content_type = request.content_type.partition(";")[0].strip()
-        accepted = [JSON, MERGE, *((STRATEGIC,) if not kind.custom else ()), *APPLY]
-        if content_type not in accepted:
+def read_patch(request: Request, kind: Kind, body: Any) -> Change:
+    """The patch that *request* carries.  Raises for what is none for this kind."""
+    content_type = request.content_type.partition(";")[0].strip()
+    accepted = [JSON, MERGE, *((STRATEGIC,) if not kind.custom else ()), APPLY]
+    if content_type not in accepted:
+        if content_type in (JSON, MERGE, STRATEGIC, APPLY):
             raise unsupported_media(accepted)
-        if content_type in APPLY:
-            _check_apply(request, kind, body)
-        elif content_type != JSON and not isinstance(body, dict):
-            raise bad_request("json: cannot unmarshal array into Go value of type map")
-        return Change(kind, content_type, body)
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    if content_type == APPLY:
+        _check_apply(request, kind, body)
+    elif request.query.get("force"):
+        text = "may not be specified for non-apply patch"
+        raise option_error("PatchOptions", Problem.forbidden("force", text))
+    elif content_type != JSON and not isinstance(body, dict):
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type "
+            "map[string]interface {}"
+        )
+    return Change(kind, content_type, body)
 
 
 def _check_apply(request: Request, kind: Kind, body: Any) -> None:
     if not request.query.get("fieldManager"):
         problem = Problem.required("fieldManager", "is required for apply patch")
-        raise ApiError(
-            422,
-            "Invalid",
-            f'PatchOptions.meta.k8s.io "" is invalid: {problem.field}: {problem.message}',
-            {
-                "group": "meta.k8s.io",
-                "kind": "PatchOptions",
-                "causes": [dataclasses.asdict(problem)],
-            },
-        )
-    if not isinstance(body, dict) or body.get("kind") != kind.kind:
-        raise bad_request(f"the apply configuration is no {kind.kind}")
-    if body.get("apiVersion") != kind.api_version:
-        raise bad_request(
-            f"Incorrect version specified in apply patch. Specified patch version: "
-            f"{body.get('apiVersion')}, expected: {kind.api_version}"
-        )
-    metadata = body.get("metadata") or {}
-    if metadata.get("managedFields"):
+        raise option_error("PatchOptions", problem)
+    version, name = body.get("apiVersion") or "", body.get("kind") or ""
+    shown = version if "/" in version else f"/{version}"
+    if (version, name) != (kind.api_version, kind.kind):
+        raise bad_request(f"invalid object type: {shown}, Kind={name}")
+    if (body.get("metadata") or {}).get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
+    unknown: list[str] = []
+    decode(body, kind.type, unknown, lean=False)
+    if unknown and not kind.custom:
+        place = (body.get("metadata") or {}).get("namespace", "")
+        said = f"({place}/{request.name}; {shown}, Kind={name}): .{unknown[0]}"
+        message = f"failed to create typed patch object {said}: field not declared in schema"
+        raise ApiError(500, "", message)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from tiphys.testing.kubernetes._answers import ApiError, bad_request
+from tiphys.testing.kubernetes._answers import bad_request
+from tiphys.testing.kubernetes._kinds import Kind
 from tiphys.testing.kubernetes._types import Type
 
 JSON_NAMES = {bool: "bool", int: "number", float: "number", str: "string", dict: "object",
@@ -23,37 +24,46 @@ def clone(value: Any) -> Any:
     return [clone(item) for item in value] if isinstance(value, list) else value
 
 
-def decode(value: Any, kind: Type, unknown: list[str]) -> Any:
+class Unfit(Exception):
+    """A value of a wrong type."""
+
+
+def decode(value: Any, kind: Type, unknown: list[str], *, lean: bool) -> Any:
     """
     A copy of *value* as *kind*; the paths of fields that do not exist are added to *unknown*.
 
-    ``null`` in an object means that the field is absent.  Raises a 400 for wrong types.
+    ``null`` in an object means that the field is absent, and so do empty maps and lists where
+    the object is to be *lean*, as built-in kinds are.  Raises :exc:`Unfit` for wrong types.
     """
-    return _decode(value, kind, "", unknown)
+    return _decode(value, kind, "", unknown, lean)
 
 
-def _decode(value: Any, kind: Type, path: str, unknown: list[str]) -> Any:
+def _decode(value: Any, kind: Type, path: str, unknown: list[str], lean: bool) -> Any:
     if value is None or kind.shape == "any":
         return clone(value)
     if kind.shape == "scalar":
         return _scalar(value, kind.scalar, path)
     if kind.shape in ("struct", "map"):
         _expect(value, dict, path)
-        return dict(_members(value, kind, path, unknown))
+        return dict(_members(value, kind, path, unknown, lean))
     _expect(value, list, path)
-    return [_decode(item, kind.item, f"{path}[{i}]", unknown) for i, item in enumerate(value)]
+    return [_decode(item, kind.item, f"{path}[{i}]", unknown, lean) for i, item in enumerate(value)]
 
 
 def _members(
-    value: dict[str, Any], kind: Type, path: str, unknown: list[str]
+    value: dict[str, Any], kind: Type, path: str, unknown: list[str], lean: bool
 ) -> Iterator[tuple[str, Any]]:
     for key, item in value.items():
         here = f"{path}.{key}" if path else key
         child = kind.child(key)
         if child is None:
             unknown.append(here)
-        elif item is not None or (kind.shape == "struct" and child.shape == "any" and kind.open):
-            yield key, _decode(item, child, here, unknown)
+            continue
+        if item is None and not (kind.open and child.shape == "any"):
+            continue
+        result = _decode(item, child, here, unknown, lean)
+        if result or not (lean and child.shape in ("map", "atomic", "set", "keyed")):
+            yield key, result
 
 
 def _scalar(value: Any, scalar: str, path: str) -> Any:
@@ -77,16 +87,14 @@ def _expect(value: Any, kind: type, path: str) -> None:
 
 def _refuse(value: Any, expected: str, path: str) -> None:
     got = JSON_NAMES.get(type(value), "null")
-    raise bad_request(
-        f"json: cannot unmarshal {got} into Go struct field {path} of type {expected}"
-    )
+    raise Unfit(f"json: cannot unmarshal {got} into Go struct field {path} of type {expected}")
 
 
 def _check_base64(text: str) -> None:
     try:
         base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise bad_request("illegal base64 data at input byte 0") from None
+        raise Unfit("illegal base64 data at input byte 0") from None
 
 
 def _check_time(text: str) -> None:
@@ -94,23 +102,22 @@ def _check_time(text: str) -> None:
         datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         message = f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse'
-        raise bad_request(message) from None
+        raise Unfit(message) from None
 
 
-def checked(value: Any, kind: Type, validation: str) -> tuple[Any, list[str]]:
+def checked(value: Any, kind: Kind, validation: str) -> tuple[Any, list[str]]:
     """
     *value* as *kind*, and warnings; *validation* is ``Ignore``, ``Warn`` or ``Strict``.
 
-    Raises a 400 for unknown fields where they are not allowed.
+    Raises a 400 for wrong types, and for unknown fields where they are not allowed.
     """
     unknown: list[str] = []
-    result = decode(value, kind, unknown)
+    said = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
+    try:
+        result = decode(value, kind.type, unknown, lean=not kind.custom)
+    except Unfit as error:
+        raise bad_request(f"{said}{error}") from None
     complaints = [f'unknown field "{path}"' for path in unknown]
     if validation == "Strict" and complaints:
-        raise strict_error(complaints)
+        raise bad_request(f"{said}strict decoding error: {', '.join(complaints)}")
     return result, complaints if validation == "Warn" else []
-
-
-def strict_error(complaints: list[str]) -> ApiError:
-    """What ``fieldValidation=Strict`` answers."""
-    return bad_request(f"strict decoding error: {', '.join(complaints)}")

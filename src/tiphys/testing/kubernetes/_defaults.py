@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind
 
 Object = dict[str, Any]
@@ -25,7 +26,7 @@ class Defaults:
             "/namespaces": _namespace,
             "/secrets": _secret,
             "/pods": _pod,
-            "/services": self._service,
+            "/services": _service,
             "apps/deployments": _deployment,
             "apps/statefulsets": _stateful_set,
             "batch/jobs": _job,
@@ -36,23 +37,42 @@ class Defaults:
         }
 
     def fill(self, kind: Kind, obj: Object) -> None:
-        """Fill in what is missing; done at every write."""
+        """What every write fills in; the writer counts as its author."""
         if kind.key in self._kinds:
             self._kinds[kind.key](obj)
 
-    def _service(self, obj: Object) -> None:
-        spec = obj.setdefault("spec", {})
-        _fill(spec, type="ClusterIP", sessionAffinity="None")
-        for port in spec.get("ports") or []:
-            _fill(port, protocol="TCP", targetPort=port.get("port"))
-        if spec["type"] == "ExternalName":
-            return
-        _fill(spec, internalTrafficPolicy="Cluster")
-        if not spec.get("clusterIP"):
-            spec["clusterIP"] = next(self._addresses)
-        _fill(
-            spec, clusterIPs=[spec["clusterIP"]], ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack"
-        )
+    def allocate(self, kind: Kind, obj: Object) -> None:
+        """What the server alone gives a new object."""
+        spec = obj.get("spec") or {}
+        if kind.key == "/pods":
+            _fill(spec, serviceAccountName="default", priority=0,
+                  preemptionPolicy="PreemptLowerPriority")  # fmt: skip
+            spec["serviceAccount"] = spec["serviceAccountName"]
+            obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
+        elif kind.key == "/namespaces":
+            _fill(spec, finalizers=["kubernetes"])
+            obj["spec"], obj["status"] = spec, {"phase": "Active"}
+        elif kind.key == "/services" and spec["type"] != "ExternalName":
+            if not spec.get("clusterIP"):
+                spec["clusterIP"] = next(self._addresses)
+            _fill(spec, clusterIPs=[spec["clusterIP"]], ipFamilies=["IPv4"],
+                  ipFamilyPolicy="SingleStack")  # fmt: skip
+        elif kind.key == "batch/jobs":
+            _select_pods(obj)
+        if "status" in kind.subresources and not kind.custom:
+            obj.setdefault("status", {})
+
+    def keep(self, kind: Kind, old: Object, new: Object) -> None:
+        """What a replacement that does not say it leaves as it was."""
+        fields = {
+            "/pods": ("serviceAccountName", "serviceAccount", "priority", "preemptionPolicy"),
+            "/namespaces": ("finalizers",),
+            "/services": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
+            "batch/jobs": ("selector", "manualSelector"),
+        }.get(kind.key, ())
+        for field in fields:
+            if field in old["spec"]:
+                new.setdefault("spec", {}).setdefault(field, clone(old["spec"][field]))
 
 
 def pod_spec(spec: Object) -> None:
@@ -81,9 +101,16 @@ def _fill(target: Object, **values: Any) -> None:
             target[key] = value
 
 
+def _service(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    _fill(spec, type="ClusterIP", sessionAffinity="None")
+    for port in spec.get("ports") or []:
+        _fill(port, protocol="TCP", targetPort=port.get("port"))
+    if spec["type"] != "ExternalName":
+        _fill(spec, internalTrafficPolicy="Cluster")
+
+
 def _namespace(obj: Object) -> None:
-    _fill(obj.setdefault("spec", {}), finalizers=["kubernetes"])
-    _fill(obj.setdefault("status", {}), phase="Active")
     labels = obj["metadata"].setdefault("labels", {})
     if name := obj["metadata"].get("name"):
         labels["kubernetes.io/metadata.name"] = name
@@ -118,7 +145,6 @@ def _deployment(obj: Object) -> None:
         _fill(spec["strategy"], rollingUpdate={})
         _fill(spec["strategy"]["rollingUpdate"], maxUnavailable="25%", maxSurge="25%")
     _template(spec)
-    obj.setdefault("status", {})
 
 
 def _stateful_set(obj: Object) -> None:
@@ -135,7 +161,6 @@ def _stateful_set(obj: Object) -> None:
         _fill(claim, apiVersion="v1", kind="PersistentVolumeClaim", status={"phase": "Pending"})
         _fill(claim.setdefault("spec", {}), volumeMode="Filesystem")
     _template(spec)
-    _fill(obj.setdefault("status", {}), replicas=0, availableReplicas=0)
 
 
 def job_spec(spec: Object) -> None:
@@ -150,17 +175,20 @@ def job_spec(spec: Object) -> None:
 
 
 def _job(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    job_spec(spec)
-    uid = obj["metadata"].get("uid")
-    if uid and not spec.get("manualSelector") and "selector" not in spec:
-        name = obj["metadata"].get("name", "")
-        labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
-        for prefix in ("", "batch.kubernetes.io/"):
-            labels[f"{prefix}controller-uid"], labels[f"{prefix}job-name"] = uid, name
-        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-        _fill(spec, manualSelector=False)
-    obj.setdefault("status", {})
+    job_spec(obj.setdefault("spec", {}))
+
+
+def _select_pods(obj: Object) -> None:
+    """A job selects its pods by its own identity."""
+    spec, metadata = obj["spec"], obj["metadata"]
+    if spec.get("manualSelector") or "selector" in spec:
+        return
+    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    for prefix in ("", "batch.kubernetes.io/"):
+        labels[f"{prefix}controller-uid"] = metadata["uid"]
+        labels[f"{prefix}job-name"] = metadata["name"]
+    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}}
+    _fill(spec, manualSelector=False)
 
 
 def _cron_job(obj: Object) -> None:
@@ -171,7 +199,6 @@ def _cron_job(obj: Object) -> None:
     )  # fmt: skip
     template = spec.setdefault("jobTemplate", {}).setdefault("spec", {})
     pod_spec(template.setdefault("template", {}).setdefault("spec", {}))
-    obj.setdefault("status", {})
 
 
 def _binding(obj: Object) -> None:

@@ -92,8 +92,7 @@ def definition_problems(definition: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("FieldValueInvalid", "spec.versions", f"Invalid value: {quoted('')}: {text}")
     for i, version in enumerate(versions):
         if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            text = "schemas are required"
-            yield Problem.required(f"spec.versions[{i}].schema.openAPIV3Schema", text)
+            yield Problem.required(f"spec.versions[{i}].schema.openAPIV3Schema")
 
 
 def _kind(spec: Mapping[str, Any], version: Mapping[str, Any]) -> Kind:
@@ -149,7 +148,7 @@ def _struct(schema: Schema) -> Type:
     if not properties and is_open:
         return Type("map", element=ANY, whole=True) if whole else ANY
     fields = {name: _type(below) for name, below in properties.items()}
-    return Type("struct", fields=fields, open=is_open, whole=whole)
+    return Type("struct", fields=fields, open=is_open, whole=whole, optional=True)
 
 
 def schema_problems(value: Any, schema: Schema, path: str) -> Iterator[Problem]:

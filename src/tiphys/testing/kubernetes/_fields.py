@@ -115,6 +115,8 @@ def _collect(value: Any, kind: Type, path: Path, found: set[Path]) -> None:
 
 def _compare(old: Any, new: Any, kind: Type, path: Path, changes: Changes) -> None:
     sides = [side for side in (old, new) if side is not MISSING and side is not None]
+    if kind.shape == "struct" and len(path) < 2 and not kind.optional and not any(sides):
+        return
     if all(is_leaf(side, kind) or not side for side in sides):
         _compare_leaves(old, new, path, changes)
         return
@@ -124,7 +126,7 @@ def _compare(old: Any, new: Any, kind: Type, path: Path, changes: Changes) -> No
     if any(is_leaf(side, kind) for side in sides if side):
         _compare_leaves(old, new, path, changes)
         return
-    if path and kind.shape != "struct":
+    if path and _counts(path, kind):
         if old is MISSING or old is None:
             changes.added.add(path)
         elif new is MISSING or new is None:
@@ -135,6 +137,17 @@ def _compare(old: Any, new: Any, kind: Type, path: Path, changes: Changes) -> No
         child = (after.get(element) or before[element])[1]
         was, is_now = (side.get(element, (MISSING,))[0] for side in (before, after))
         _compare(was, is_now, child, (*path, element), changes)
+
+
+def _counts(path: Path, kind: Type) -> bool:
+    """
+    Whether an object or a list is a field besides what is in it.
+
+    The parts of a built-in object that are always there are none.
+    """
+    if path[-1][0] != "f" or kind.optional:
+        return True
+    return kind.shape != "struct" and path[-1] != "f:containers"
 
 
 def _below(side: Any, kind: Type) -> Iterator[tuple[str, Any, Type]]:

@@ -30,6 +30,7 @@ from tiphys.testing.kubernetes._tables import table
 from tiphys.testing.kubernetes._watches import WatchStream
 
 READABLE = ("application/json", "application/yaml")
+ACCEPTABLE = {"", "*/*", "application/*", "application/json"}
 HEALTH = ("/healthz", "/livez", "/readyz")
 
 
@@ -75,6 +76,7 @@ class Handlers:
         """The answer to *request*.  Raises :exc:`ApiError`."""
         request.find()
         self._access.check(request)
+        _check_accept(request)
         if not request.resource:
             return self._path(request)
         if any((g, p) == (request.group, request.plural) for g, p, _ in REVIEWS):
@@ -83,7 +85,7 @@ class Handlers:
         if kind is not None and (said := self.refusals.get((request.verb, request.plural))):
             raise forbidden(kind, request.name, said)
         if kind is None:
-            if not self._catalog.offers(request.group, request.version):
+            if request.group not in ["", *self._catalog.groups()]:
                 return Answer(404, text="404 page not found\n")
             raise no_resource()
         if not kind.namespaced:
@@ -246,6 +248,14 @@ def read_body(request: Request) -> Any:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+
+
+def _check_accept(request: Request) -> None:
+    """Raise a 406 if no representation is accepted; texts are not asked for."""
+    wanted = [option.partition(";")[0].strip() for option in request.accept.split(",")]
+    if request.resource and not request.subresource and not ACCEPTABLE & set(wanted):
+        message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(READABLE[:1])}"
+        raise ApiError(406, "NotAcceptable", message, {})
 
 
 def _delete_options(request: Request, body: Any) -> Object:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tiphys.testing.kubernetes._answers import ApiError, bad_request, conflict
+from tiphys.testing.kubernetes._answers import ApiError, bad_request, conflict, invalid
 from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind
+from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._requests import Request
 
 Object = dict[str, Any]
@@ -39,18 +42,48 @@ def check_place(request: Request, kind: Kind, metadata: Object) -> None:
         metadata.pop("namespace", None)
 
 
-def wrong_kind(kind: Kind, body: Object) -> ApiError:
-    if not body.get("kind"):
-        return bad_request("Object 'Kind' is missing in the body of the request")
-    if body.get("apiVersion") != kind.api_version:
-        return bad_request(
-            f"the API version in the data ({body.get('apiVersion', '')}) does not match the "
-            f"expected API version ({kind.api_version})"
+def check_kind(kind: Kind, body: Object, known: bool) -> None:
+    """
+    Raise a 400 or 422 if *body* is of another kind; *known* says that there is such a kind.
+
+    Built-in kinds need not say what they are.
+    """
+    version, name = body.get("apiVersion"), body.get("kind")
+    if not kind.custom:
+        version, name = version or kind.api_version, name or kind.kind
+    if (version, name) == (kind.api_version, kind.kind):
+        return
+    if kind.custom:
+        raise _wrong_custom_kind(kind, body)
+    last = str(version).rpartition("/")[2]
+    said = f'{name} in version "{last}" cannot be handled as a {kind.kind}: '
+    if known:
+        target = kind.group.partition(".")[0] or "core"
+        raise bad_request(
+            f"{said}converting ({last}.{name}) to ({target}.{kind.kind}): unknown conversion"
         )
-    return bad_request(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {body.get("kind")}: '
-        f"the kind in the data does not match the expected kind"
+    raise bad_request(
+        f'{said}no kind "{name}" is registered for version "{version}" in scheme '
+        '"pkg/runtime/scheme.go:111"'
     )
+
+
+def _wrong_custom_kind(kind: Kind, body: Object) -> ApiError:
+    version, name = body.get("apiVersion"), body.get("kind")
+    if not name:
+        text = json.dumps(body, separators=(",", ":"))
+        return bad_request(
+            f"the object provided is unrecognized (must be of type {kind.kind}): Object 'Kind' is "
+            f"missing in '{text}' ({text})"
+        )
+    if version != kind.api_version:
+        return bad_request(
+            f"the API version in the data ({version or ''}) does not match the expected API "
+            f"version ({kind.api_version})"
+        )
+    problem = Problem.invalid("kind", name, f"must be {kind.kind}")
+    other = dataclasses.replace(kind, kind=name)
+    return invalid(other, metadata_of(body).get("name", ""), [problem])
 
 
 def kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
@@ -60,6 +93,11 @@ def kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
         new.pop("status", None)
         if "status" in obj:
             new["status"] = obj["status"]
+        if kind.labelled_by_status:
+            for field in ("labels", "annotations"):
+                new["metadata"].pop(field, None)
+                if field in obj["metadata"]:
+                    new["metadata"][field] = obj["metadata"][field]
     else:
         new = clone(obj)
         if "status" in kind.subresources:

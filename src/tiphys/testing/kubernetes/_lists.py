@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.testing.kubernetes._answers import ApiError, bad_request, expired
+from tiphys.testing.kubernetes._answers import ApiError, bad_request, expired, option_error
 from tiphys.testing.kubernetes._kinds import Kind
 from tiphys.testing.kubernetes._lifecycle import presented
+from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._selectors import Matches, field_selector, label_selector
 from tiphys.testing.kubernetes._store import Object, Store
@@ -110,17 +111,7 @@ def revision_of(text: str) -> int:
 
 
 def _list_options_error(text: str) -> ApiError:
-    problem = {
-        "reason": "FieldValueForbidden",
-        "message": f"Forbidden: {text}",
-        "field": "resourceVersionMatch",
-    }
-    return ApiError(
-        422,
-        "Invalid",
-        f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: {text}',
-        {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [problem]},
-    )
+    return option_error("ListOptions", Problem.forbidden("resourceVersionMatch", text))
 
 
 def _number(query: Mapping[str, str], key: str) -> int:

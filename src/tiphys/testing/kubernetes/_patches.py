@@ -28,10 +28,10 @@ def merge_patched(value: Any, patch: Any) -> Any:
 def json_patched(value: Any, patch: Any) -> Any:
     """*value* after a JSON patch; raises a 422 where an operation fails."""
     if not isinstance(patch, list):
+        got = "object" if isinstance(patch, dict) else "value"
         raise bad_request(
-            "json: cannot unmarshal object into Go value of type jsonpatch.Patch"
-            if isinstance(patch, dict)
-            else "json: cannot unmarshal value into Go value of type jsonpatch.Patch"
+            f"error decoding patch: json: cannot unmarshal {got} into Go value of type "
+            "[]handlers.jsonPatchOp"
         )
     document = clone(value)
     for operation in patch:
@@ -54,7 +54,6 @@ def _carried_out(document: Any, operation: Any) -> Any:
     if name == "remove":
         return _remove(document, path)
     if name == "replace":
-        _find(document, path)
         return _replace(document, path, clone(operation["value"]))
     if name in ("move", "copy"):
         source = _pointer(operation.get("from"))
@@ -104,10 +103,16 @@ def _add(document: Any, path: list[str], value: Any) -> Any:
 
 
 def _replace(document: Any, path: list[str], value: Any) -> Any:
+    """Also a member that is not there is replaced; an item that is not there is an error."""
     if not path:
         return value
     parent = _find(document, path[:-1])
-    parent[path[-1] if isinstance(parent, dict) else int(path[-1])] = value
+    if isinstance(parent, list):
+        parent[_index(path[-1], len(parent) - 1)] = value
+    elif isinstance(parent, dict):
+        parent[path[-1]] = value
+    else:
+        raise PatchFailed
     return document
 
 

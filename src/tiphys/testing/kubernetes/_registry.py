@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +19,13 @@ from tiphys.testing.kubernetes._answers import (
     not_found,
     success,
 )
-from tiphys.testing.kubernetes._changes import Change, Changes
+from tiphys.testing.kubernetes._changes import Change, read_patch
 from tiphys.testing.kubernetes._decode import checked, clone
 from tiphys.testing.kubernetes._defaults import Defaults
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
 from tiphys.testing.kubernetes._lifecycle import (
     NAMESPACES,
+    check_kind,
     check_place,
     check_preconditions,
     count,
@@ -33,7 +36,6 @@ from tiphys.testing.kubernetes._lifecycle import (
     now,
     presented,
     same,
-    wrong_kind,
 )
 from tiphys.testing.kubernetes._managers import Manager, Ownership
 from tiphys.testing.kubernetes._problems import Problem
@@ -54,7 +56,6 @@ class Registry:
         self.listeners: list[Listener] = []
         """Called with kind, old and new object after each write."""
         self._defaults = Defaults()
-        self._changes = Changes()
 
     def get(self, kind: Kind, key: Key) -> Object:
         """One object as *kind* has it.  Raises a 404."""
@@ -74,16 +75,7 @@ class Registry:
         """PUT of an object or of its status."""
         obj = self._decoded(request, kind, body)
         metadata = metadata_of(obj)
-        if metadata.get("name") != request.name:
-            if not metadata.get("name"):
-                raise bad_request(
-                    f"the name of the object ({request.name} based on URL) was undeterminable: "
-                    "name must be provided"
-                )
-            raise bad_request(
-                f"the name of the object ({metadata.get('name')}) does not match the name on the "
-                f"URL ({request.name})"
-            )
+        _check_name(request, metadata)
         check_place(request, kind, metadata)
         old = self.store.get(kind.key, (request.namespace, request.name))
         if old is None:
@@ -93,29 +85,29 @@ class Registry:
                 return self._create(request, kind, obj)
             raise not_found(kind, request.name)
         if not metadata.get("resourceVersion") and not kind.free:
-            raise invalid(kind, request.name, [
-                Problem("FieldValueInvalid", "metadata.resourceVersion",
-                        "Invalid value: 0x0: must be specified for an update")
-            ])  # fmt: skip
+            text = "must be specified for an update"
+            problem = Problem.invalid("metadata.resourceVersion", 0, text)
+            raise invalid(dataclasses.replace(kind, kind=kind.plural), request.name, [problem])
         manager = Manager(request.manager, "Update", kind.api_version, request.subresource)
         return self._write(request, kind, old, obj, manager)
 
     def patch(self, request: Request, kind: Kind, body: Any) -> Object:
         """PATCH of an object or of its status."""
         old = self.store.get(kind.key, (request.namespace, request.name))
-        change = self._changes.of(request, kind, body)
+        change = read_patch(request, kind, body)
         if old is None:
             if not change.creates:
                 raise not_found(kind, request.name)
             return self._apply_new(request, kind, change)
         manager = Manager(request.manager, change.operation, kind.api_version, request.subresource)
         obj = change.carried_out(presented(old, kind), Ownership(old), manager)
-        obj = self._checked(request, kind, obj)
+        obj = self._patched(request, kind, obj)
         metadata = metadata_of(obj)
-        if metadata.get("name") != request.name:
-            raise invalid(kind, request.name, [
-                Problem.invalid("metadata.name", metadata.get("name"), "field is immutable")
-            ])  # fmt: skip
+        _check_name(request, metadata)
+        check_place(request, kind, metadata)
+        if metadata.get("uid") != old["metadata"]["uid"]:
+            problem = Problem.invalid("metadata.uid", metadata.get("uid"), "field is immutable")
+            raise invalid(kind, request.name, [problem])
         return self._write(request, kind, old, obj, manager, change)
 
     def delete(self, request: Request, kind: Kind, options: Object) -> tuple[Object, bool]:
@@ -146,14 +138,8 @@ class Registry:
 
     def _create(self, request: Request, kind: Kind, obj: Object) -> Object:
         prefix = obj["metadata"].get("generateName", "")
-        named = bool(obj["metadata"].get("name"))
-        for _ in range(GENERATED_TRIES):
-            if not named and prefix:
-                obj["metadata"]["name"] = names.generated(prefix)
-            if self.store.get(kind.key, self._key(kind, request, obj)) is None:
-                break
-            if named:
-                raise already_exists(kind, obj["metadata"]["name"])
+        if prefix and not obj["metadata"].get("name"):
+            obj["metadata"]["name"] = self._free_name(request, kind, prefix)
         metadata = obj["metadata"]
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = now()
@@ -165,23 +151,32 @@ class Registry:
             metadata["generation"] = 1
         if "status" in kind.subresources:
             obj.pop("status", None)
-        submitted = clone(obj)
         self._defaults.fill(kind, obj)
-        self._validate(kind, None, obj)
         manager = Manager(request.manager, "Update", kind.api_version)
         ownership = Ownership({})
-        ownership.updated(manager, {}, obj if not kind.custom else submitted, kind.type, now())
-        metadata["managedFields"] = ownership.written()
+        ownership.updated(manager, {}, obj, kind.type, now())
+        _note_managers(metadata, ownership)
+        self._defaults.allocate(kind, obj)
+        self._validate(kind, None, obj)
+        if self.store.get(kind.key, self._key(kind, request, obj)) is not None:
+            raise already_exists(kind, metadata["name"])
         if request.dry_run:
             return presented(obj, kind)
         return presented(self._put(kind, self._key(kind, request, obj), obj), kind)
+
+    def _free_name(self, request: Request, kind: Kind, prefix: str) -> str:
+        """A generated name; after some tries one that may be taken."""
+        for _ in range(GENERATED_TRIES):
+            name = names.generated(prefix)
+            if self.store.get(kind.key, (request.namespace, name)) is None:
+                break
+        return name
 
     def _apply_new(self, request: Request, kind: Kind, change: Change) -> Object:
         """An apply of an object that is not there creates it."""
         obj = self._checked(request, kind, change.body)
         metadata = metadata_of(obj)
-        if metadata.setdefault("name", request.name) != request.name:
-            raise bad_request(f"metadata.name does not match the name on the URL ({request.name})")
+        _check_name(request, metadata)
         check_place(request, kind, metadata)
         self._admit(request, kind, metadata)
         made = self._create(request, kind, obj)
@@ -216,6 +211,7 @@ class Registry:
             raise conflict(kind, name)
         new = kept(request, kind, old, obj)
         self._defaults.fill(kind, new)
+        self._defaults.keep(kind, old, new)
         count(kind, old, new)
         self._validate(kind, old, new)
         self._own(request, kind, old, new, manager, change)
@@ -242,20 +238,26 @@ class Registry:
             change.settle(ownership, manager, old, new, force=force, moment=now())
         else:
             ownership.updated(manager, old, new, kind.type, now())
-        new["metadata"]["managedFields"] = ownership.written()
+        _note_managers(new["metadata"], ownership)
 
     def _decoded(self, request: Request, kind: Kind, body: Any) -> Object:
         if not isinstance(body, dict):
             raise bad_request("the body of the request is no object")
-        if body.get("apiVersion") != kind.api_version or body.get("kind") != kind.kind:
-            raise wrong_kind(kind, body)
+        api_version, name = str(body.get("apiVersion")), str(body.get("kind"))
+        check_kind(kind, body, self.kinds.named(api_version, name) is not None)
         return self._checked(request, kind, body)
 
     def _checked(self, request: Request, kind: Kind, body: Any) -> Object:
-        obj, warnings = checked(body, kind.type, request.validation)
+        obj, warnings = checked(body, kind, request.validation)
         request.warnings += warnings
-        result: Object = obj
-        return result
+        return {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+
+    def _patched(self, request: Request, kind: Kind, obj: Any) -> Object:
+        """What a patch made, as an object of the kind; raises a 422 where it is none."""
+        try:
+            return self._decoded(request, kind, obj)
+        except ApiError as error:
+            raise _unfit(obj, str(error)) from error
 
     def _validate(self, kind: Kind, old: Object | None, new: Object) -> None:
         found = list(problems(kind, new))
@@ -313,3 +315,34 @@ class Registry:
             return
         if not obj["metadata"].get("finalizers") and not lingers(kind, obj):
             self._remove(kind, key)
+
+
+def _note_managers(metadata: Object, ownership: Ownership) -> None:
+    if entries := ownership.written():
+        metadata["managedFields"] = entries
+    else:
+        metadata.pop("managedFields", None)
+
+
+def _check_name(request: Request, metadata: Object) -> None:
+    name = metadata.get("name")
+    if not name:
+        raise bad_request(
+            f"the name of the object ({request.name} based on URL) was undeterminable: name must "
+            "be provided"
+        )
+    if name != request.name:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({request.name})"
+        )
+
+
+def _unfit(obj: Any, said: str) -> ApiError:
+    text = json.dumps(obj, separators=(",", ":"))
+    problem = Problem.invalid("patch", text, said)
+    return ApiError(
+        422,
+        "Invalid",
+        f' "" is invalid: patch: {problem.message}',
+        {"causes": [dataclasses.asdict(problem)]},
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from tiphys.testing.kubernetes._answers import ApiError, bad_request
+from tiphys.testing.kubernetes._answers import ApiError, option_error
+from tiphys.testing.kubernetes._problems import Problem
 
 METHODS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -59,7 +60,11 @@ class Request:
         """Whether nothing is to be stored.  Raises a 422 for unknown values."""
         value = self.query.get("dryRun", "")
         if value not in ("", "All"):
-            raise bad_request(f'invalid dryRun value "{value}"')
+            kind = {"POST": "Create", "PUT": "Update", "PATCH": "Patch"}.get(self.method, "Delete")
+            message = f'Unsupported value: ["{value}"]: supported values: "All"'
+            raise option_error(
+                f"{kind}Options", Problem("FieldValueNotSupported", "dryRun", message)
+            )
         return value == "All"
 
     @property

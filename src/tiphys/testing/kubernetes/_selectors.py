@@ -171,7 +171,7 @@ def _field_condition(part: str, kind: Kind) -> tuple[str, bool, str]:
 
 
 def _unknown_field(path: str, kind: Kind, known: tuple[str, ...]) -> str:
-    if kind.key in FIELDS and kind.key != "batch/jobs":
+    if kind.custom or (kind.key in FIELDS and kind.key != "batch/jobs"):
         return f"field label not supported: {path}"
     names = ", ".join(f'"{name}"' for name in known)
     return f'"{path}" is not a known field selector: only {names}'

@@ -27,7 +27,8 @@ def _merged(value: dict[str, Any], patch: dict[str, Any], kind: Type) -> Any:
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
-        raise bad_request(f"Unknown patch type found: {directive}")
+        message = f"unknown patch type: {directive} in map: {_go_map(patch)}"
+        raise ApiError(500, "", message)
     result = clone(value)
     if (retained := rest.pop("$retainKeys", None)) is not None:
         result = {key: item for key, item in result.items() if key in retained}
@@ -68,7 +69,7 @@ def _merged_list(current: list[Any], patch: list[Any], kind: Type, order: Any) -
             items[places[0]] = _merged(items[places[0]], item, kind.item)
         else:
             items.append(_plain(item))
-    return items if order is None else _ordered(items, order, key, current)
+    return _ordered(items, patch if order is None else order, key, current)
 
 
 def _ordered(items: list[Any], order: list[Any], key: str, current: list[Any]) -> list[Any]:
@@ -125,7 +126,7 @@ def _plain(value: Any) -> Any:
 
 def _without_key(item: Any, key: str) -> ApiError:
     message = f"map: {_go_map(item)} does not contain declared merge key: {key}"
-    return ApiError(500, "InternalError", message, {})
+    return ApiError(500, "", message)
 
 
 def _go_map(item: Any) -> str:

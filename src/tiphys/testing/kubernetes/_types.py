@@ -1,8 +1,9 @@
 """
 The types of API objects: what fields there are, and how lists and maps are merged.
 
-``types/*.txt`` has the built-in ones.  A line without indent names a struct (``!`` makes it
-atomic: it is replaced as a whole), the lines below its fields, ``names: type``:
+``types/*.txt`` has the built-in ones.  A line without indent names a struct, the lines below
+its fields, ``names: type``.  ``!`` after a struct's name makes it atomic: it is replaced as a
+whole; ``?`` says that it may be absent, which is not the same as empty.
 
 =====================================  ================================================
 ``string``, ``integer``, ``boolean``   scalars; also ``time``, ``bytes`` (base64),
@@ -39,6 +40,7 @@ class Type:
     patch_key: str = ""
     whole: bool = False  # an object that is replaced, not merged
     open: bool = False  # a struct that keeps fields it does not know
+    optional: bool = False  # a struct whose presence is a field of its own
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of keys
 
     def child(self, key: str) -> Type | None:
@@ -79,9 +81,12 @@ def builtin() -> Mapping[str, Type]:
             elif line and not line.startswith("#"):
                 current = line
                 blocks[current] = []
-    structs = {name.rstrip("!"): Type("struct", whole=name.endswith("!")) for name in blocks}
+    structs = {
+        name.rstrip("!?"): Type("struct", whole=name.endswith("!"), optional=name.endswith("?"))
+        for name in blocks
+    }
     for name, lines in blocks.items():
-        structs[name.rstrip("!")].fields = dict(_fields(lines, structs))
+        structs[name.rstrip("!?")].fields = dict(_fields(lines, structs))
     return structs
 
 

@@ -71,7 +71,7 @@ def _metadata_problems(kind: Kind, metadata: Object) -> Iterator[Problem]:
             if not owner.get(key):
                 text = "version must not be empty" if key == "apiVersion" else "must not be empty"
                 yield Problem.invalid(f"metadata.ownerReferences.{key}", "", text)
-    for i, finalizer in enumerate( metadata.get("finalizers") or []):
+    for i, finalizer in enumerate(metadata.get("finalizers") or []):
         for text in names.qualified(finalizer):
             yield Problem.invalid(f"metadata.finalizers[{i}]", finalizer, text)
         if "/" not in finalizer and finalizer not in (

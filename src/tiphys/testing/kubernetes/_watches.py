@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
-from tiphys.testing.kubernetes._answers import ApiError, expired
+from tiphys.testing.kubernetes._answers import ApiError, expired, option_error
 from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind
 from tiphys.testing.kubernetes._lifecycle import presented
 from tiphys.testing.kubernetes._lists import revision_of, selection
+from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._selectors import Matches
 from tiphys.testing.kubernetes._store import Event, Object, Store
@@ -132,10 +132,4 @@ class WatchStream:
 
 
 def _options_error(field: str, text: str) -> ApiError:
-    cause: Any = {"reason": "FieldValueForbidden", "message": f"Forbidden: {text}", "field": field}
-    return ApiError(
-        422,
-        "Invalid",
-        f'ListOptions.meta.k8s.io "" is invalid: {field}: Forbidden: {text}',
-        {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
-    )
+    return option_error("ListOptions", Problem.forbidden(field, text))

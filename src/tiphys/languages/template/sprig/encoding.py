@@ -14,7 +14,7 @@ __all__ = ["FUNCTIONS", "decode_base64"]
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _LINE_ENDS = b"\r\n"
-_IMPOSSIBLE_LENGTHS = (1, 3, 6)  # of a last group in base32
+_IMPOSSIBLE_LENGTHS = (3, 6)  # of a last group in base32
 
 
 def _encode_base64(text: str) -> str:
@@ -54,7 +54,7 @@ def _base64_fault(data: bytes) -> int:
         if byte != ord("=") or count < 2:
             return position
         return _base64_padding_fault(data, position, count)
-    return _base64_short_fault(data, count)
+    return len(data) - count
 
 
 def _base64_padding_fault(data: bytes, position: int, count: int) -> int:
@@ -68,10 +68,6 @@ def _base64_padding_fault(data: bytes, position: int, count: int) -> int:
     return following
 
 
-def _base64_short_fault(data: bytes, count: int) -> int:
-    return len(data) - count
-
-
 def _after_line_ends(data: bytes, position: int) -> int:
     while position < len(data) and data[position] in _LINE_ENDS:
         position += 1
@@ -79,35 +75,35 @@ def _after_line_ends(data: bytes, position: int) -> int:
 
 
 def _decode_base32(text: str) -> bytes:
-    data = encode(text).translate(None, _LINE_ENDS)
-    body = data.rstrip(b"=")
-    padding = len(data) - len(body)
-    if (
-        not body.translate(None, _BASE32)
-        and len(data) % 8 == 0
-        and padding < 7
-        and len(body) % 8 not in _IMPOSSIBLE_LENGTHS
-    ):
-        return base64.b32decode(data)
-    raise EvaluationError(f"illegal base32 data at input byte {_base32_fault(data)}")
+    """Decode standard base32; more padding than needed does no harm."""
+    letters = _base32_letters(encode(text).translate(None, _LINE_ENDS))
+    return base64.b32decode(letters + b"=" * (-len(letters) % 8))
 
 
-def _base32_fault(data: bytes) -> int:
-    """The place that the original reports for broken base32."""
-    count = 0
+def _base32_letters(data: bytes) -> bytes:
+    """What comes before the padding; raises EvaluationError with the place of a fault."""
+    count = 0  # of letters in the group of eight
     for position, byte in enumerate(data):
-        rest = len(data) - position - 1
-        if byte == ord("=") and count >= 2 and rest < 8:
-            if rest + count < 7:
-                return len(data)
-            for offset in range(7 - count):
-                if rest > offset and data[position + 1 + offset] != ord("="):
-                    return position + offset
-            return position
+        following = data[position + 1 : position + 9]
+        if byte == ord("=") and count >= 2 and len(following) < 8:
+            if len(following) + count < 7:
+                raise _base32_fault(len(data))
+            for offset, other in enumerate(following[: 7 - count]):
+                if other != ord("="):
+                    raise _base32_fault(position + offset)
+            if count in _IMPOSSIBLE_LENGTHS:
+                raise _base32_fault(position)
+            return data[:position]
         if byte not in _BASE32:
-            return position
+            raise _base32_fault(position)
         count = (count + 1) % 8
-    return len(data) - count
+    if count:
+        raise _base32_fault(len(data) - count)
+    return data
+
+
+def _base32_fault(position: int) -> EvaluationError:
+    return EvaluationError(f"illegal base32 data at input byte {position}")
 
 
 def _decode(decoder: str, text: str) -> str:

@@ -14,7 +14,6 @@ from tiphys.languages.template.values import (
     Items,
     Lists,
     NilList,
-    NilStrings,
     Strings,
     Value,
     go_type,
@@ -99,7 +98,7 @@ class _Seen:
 
     def __contains__(self, value: Value) -> bool:
         if value is None or go_type(value).basic:
-            return value == value and (type(value), value) in self.scalars  # noqa: PLR0124  NaN
+            return value == value and (type(value), value) in self.scalars
         self.comparisons += len(self.others)
         if self.comparisons > _MAX_COMPARISONS:
             raise LimitExceeded(f"more than {_MAX_COMPARISONS} comparisons of lists or maps")
@@ -221,7 +220,5 @@ FUNCTIONS: dict[str, Function] = {
 }
 FUNCTIONS |= {
     f"must{name[0].upper()}{name[1:]}": FUNCTIONS[name]
-    for name in (
-        "append chunk compact first has initial last prepend push rest reverse slice uniq without"
-    ).split()
+    for name in ["append", "chunk", "compact", "first", "has", "initial", "last", "prepend", "push", "rest", "reverse", "slice", "uniq", "without"]
 }
