@@ -29,6 +29,7 @@ from tiphys.events import CloudEvent
 DATA = b'{"order":4711,"items":[{"sku":"a-1","count":2},{"sku":"b-7","count":1}],"note":"%s"}' % (
     b"x" * 200
 )
+ROUNDS = 3
 _ids = itertools.count()
 
 
@@ -53,7 +54,11 @@ async def rate(action: Callable[[], Awaitable[object]], count: int, under_way: i
 async def publishing(
     bus: EmbeddedBus, client: Client, count: int, under_way: int
 ) -> tuple[float, float]:
-    """Rates of nats-py's and of our publication of the same events, encoding included."""
+    """
+    Rates of nats-py's and of our publication of the same events, encoding included.
+
+    The best of some rounds in turn, because a machine is never quiet.
+    """
     stream = client.jetstream()
 
     async def theirs() -> None:
@@ -65,7 +70,11 @@ async def publishing(
     async def ours() -> None:
         await bus.publish(event(), timeout=30)
 
-    return await rate(theirs, count, under_way), await rate(ours, count, under_way)
+    rates = [
+        (await rate(theirs, count, under_way), await rate(ours, count, under_way))
+        for _ in range(ROUNDS)
+    ]
+    return max(rate[0] for rate in rates), max(rate[1] for rate in rates)
 
 
 async def theirs_consumed(client: Client, count: int, batch: int, *, confirmed: bool) -> float:

@@ -132,7 +132,7 @@ class Server(abc.ABC):
 
 class RedisServer(Server):
     """
-    Redis, every write on the disk.
+    Redis, with every write in its file before it is answered.
 
     The user ``worker`` has the password ``secret``; others need none.  *options* are lines of the
     configuration.
@@ -148,7 +148,7 @@ class RedisServer(Server):
         config = self.directory / "redis.conf"
         config.write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\nsave ''\n"
-            "appendonly yes\nappendfsync always\nuser worker on >secret ~* &* +@all\n"
+            "appendonly yes\nappendfsync no\nuser worker on >secret ~* &* +@all\n"
             f"{self.options}\n"
         )
         return [config]
@@ -182,7 +182,8 @@ class Mosquitto(Server):
     An MQTT broker: plain on :attr:`port`, WebSocket on :attr:`websocket`.
 
     Anybody may connect; whoever says to be ``worker`` must have the password ``secret``.  Topics
-    that are not below ``allowed/`` are denied.  With *certificate* and *key* the plain port speaks TLS.
+    that are not below ``allowed/`` are denied.  With *certificate* and *key* the plain port speaks
+    TLS.
     """
 
     program = "mosquitto"

@@ -55,6 +55,7 @@ class Refused(TiphysError):
 
     *message* is the body of the answer and must hold no secret; *reason* is a word for the
     metric ``http_requests_refused``; *failure* says whether it counts as failed processing, too.
+    *cause* is for the log, where the sender must not be told.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Refused(TiphysError):
         reason: str = "request",
         failure: bool = True,
         headers: Mapping[str, str] | None = None,
+        cause: str = "",
     ) -> None:
         super().__init__(message or f"status {status}")
         self.status = status
@@ -72,6 +74,7 @@ class Refused(TiphysError):
         self.reason = reason
         self.failure = failure
         self.headers = headers or {}
+        self.cause = cause
 
     def reply(self) -> Reply:
         """The answer."""

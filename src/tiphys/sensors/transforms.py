@@ -1,41 +1,47 @@
-"""Transforms: a change to the event's data before its filters (spec: sensors 11)."""
+"""
+A dependency's ``transform``: jq or Lua that turns an event's data into other data.
+
+What it returns is always JSON, whatever the event's content type was.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import dataclasses
 
+from tiphys.languages import jq as jq_language
+from tiphys.languages import lua
 from tiphys.languages.lua import WorkerPool
 
+__all__ = ["CONTENT_TYPE", "Transform", "compile_transform"]
 
-class _Script(Protocol):
-    async def transform(self, pool: WorkerPool, data: bytes) -> bytes: ...
+CONTENT_TYPE = "application/json"
+"""The ``datacontenttype`` of transformed data."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class Transform:
-    """A compiled transform."""
+    """A compiled ``transform``; without a program it leaves data as they are."""
 
-    def __init__(self, script: _Script) -> None:
-        self._script = script
+    program: jq_language.JqProgram | lua.LuaScript | None
 
     async def apply(self, pool: WorkerPool, data: bytes | None) -> bytes | None:
         """
-        The data after the transform; no data at all stays as it is.
+        Transform the data of one event; without data there is nothing to do.
 
-        Raises the errors of :mod:`tiphys.languages`.
+        Raises EvaluationError when *data* is no JSON object or the program fails, LimitExceeded
+        when it takes too long or too much memory.
         """
-        return None if data is None else await self._script.transform(pool, data)
+        if self.program is None or data is None:
+            return data
+        return await self.program.transform(pool, data)
 
 
 def compile_transform(jq: str | None, script: str | None) -> Transform:
     """
-    Compile; a jq program wins over a Lua script.
+    Compile a transform from its two fields; *jq* comes first, and an empty text counts as none.
 
-    Raises the errors of :mod:`tiphys.languages`.
+    Raises CompileError with the place of the first mistake.
     """
     if jq:
-        from tiphys.languages import jq as jq_language
-
         return Transform(jq_language.compile(jq))
-    from tiphys.languages import lua
-
-    return Transform(lua.compile(script or ""))
+    return Transform(lua.compile(script) if script else None)

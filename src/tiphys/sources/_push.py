@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
@@ -28,6 +30,7 @@ from tiphys.ingest import (
 )
 from tiphys.ingest.bursts import Bursts
 from tiphys.ingest.guards import guards_of
+from tiphys.ingest.headers import canonical_name
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._base import Incoming, PushSource, SourceContext
 from tiphys.sources._dispatch import Dispatcher
@@ -104,7 +107,7 @@ class PushService:
             if isinstance(received, Reply):
                 return received
             if isinstance(received, Incoming):
-                return _accepted([await self._store(received)])
+                return _accepted([await self._store(self._identified(received, request))])
             return await self._store_all(received)
         except Refused as refused:
             if refused.failure:
@@ -119,6 +122,21 @@ class PushService:
             self._log.error("A request could not be processed", exc_info=True)
             self._dispatcher.failed()
             return BROKEN
+
+    def _identified(self, incoming: Incoming, request: Request) -> Incoming:
+        """
+        The event with an id that a repetition of the same signed request shares.
+
+        So the bus drops what somebody recorded and sends again, and a sender that repeats a request
+        because it saw no answer does no harm.
+        """
+        signed = self._source.webhook.hmac
+        if incoming.id is not None or signed is None or not signed.timestamp_header:
+            return incoming
+        signature = request.header(canonical_name(signed.header.encode()))
+        ctx = self._ctx
+        mark = hashlib.sha256(signature.encode()).hexdigest()[:32]
+        return dataclasses.replace(incoming, id=f"{ctx.event_source}:{ctx.event_name}:{mark}")
 
     async def _store(self, incoming: Incoming) -> str | None:
         """Publish one event and settle it; return its id, None when the filter dropped it."""
@@ -227,7 +245,7 @@ class PushService:
             self._log.warning(
                 "A request was refused",
                 reason=refused.reason,
-                error=refused.message,
+                error=refused.cause or refused.message,
                 client=request.client,
                 count=count,
             )

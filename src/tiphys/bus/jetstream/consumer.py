@@ -24,7 +24,7 @@ from tiphys.errors import BusError, BusUnavailable
 log = structlog.get_logger("argo-events.eventbus")
 
 _KEEP_ALIVE = durables.ACK_WAIT / 3  # seconds between signs of life for what lies here
-_ACK_ATTEMPT = 2.0  # seconds for the answer to one acknowledgement
+_ACK_ATTEMPT = 1.0  # seconds for the answer to one acknowledgement
 _COPIES = 256  # messages asked for to find the copy of one
 _REMEMBERED = 10.0  # seconds for which an acknowledged message is recognised when it comes again
 

@@ -23,8 +23,10 @@ class BearerGuard:
         """Refuse a request without the token."""
         try:
             expected = await self._secret(self._ref)
-        except SecretError:
-            raise Refused(500, "Error loading auth token", reason="secret") from None
+        except SecretError as error:
+            raise Refused(
+                500, "Error loading auth token", reason="secret", cause=str(error)
+            ) from None
         given = request.header("Authorization")
         if not given.startswith(PREFIX):
             raise Refused(401, "Invalid Authorization Header", reason="token")

@@ -40,8 +40,10 @@ class SignatureGuard:
         covered = self._fresh_time(request) + request.body
         try:
             key = await self._secret(self._settings.secret)
-        except SecretError:
-            raise Refused(500, "Error loading signature key", reason="secret") from None
+        except SecretError as error:
+            raise Refused(
+                500, "Error loading signature key", reason="secret", cause=str(error)
+            ) from None
         expected = hmac.digest(key.encode(), covered, self._settings.algorithm)
         if not hmac.compare_digest(given, expected):
             raise Refused(401, "the signature does not match", reason="signature")

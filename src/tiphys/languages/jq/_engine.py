@@ -19,6 +19,7 @@ _PROGRAMS_KEPT: Final = 256
 _MOST_OUTPUTS: Final = 100
 _NOT_AN_OBJECT: Final = "jq transformation output must be a JSON object"
 _MISSING: Final = object()
+_MARK: Final = {"\0null": True}
 _NO_OUTPUT: Final = "no output available from the jq command execution"
 
 
@@ -41,15 +42,22 @@ class Engine:
 
     def _transform(self, program: bytes, data: bytes) -> bytes:
         value = read_object(data)
+        output = self._object(program, {} if value is None else value)
+        if value is None:
+            # null is an object without members that prints as null as long as nobody adds one
+            output = _null_where_marked(output, self._object(program, _MARK))
+        return write(output)
+
+    def _object(self, program: bytes, value: dict[str, Any]) -> Any:
         try:
-            output = next(iter(self._outputs(program, value or {})), _MISSING)
+            output = next(iter(self._outputs(program, value)), _MISSING)
         except EvaluationError as error:
             raise EvaluationError(f"{_NOT_AN_OBJECT}: {error}") from None
         if output is _MISSING:
             raise EvaluationError(_NO_OUTPUT)
         if not isinstance(output, dict):
             raise EvaluationError(_NOT_AN_OBJECT)
-        return write(output)
+        return output
 
     def _outputs(self, program: bytes, value: Any) -> Iterator[Any]:
         """What the program puts out, decoded; raises EvaluationError when it fails."""
@@ -77,3 +85,12 @@ class Engine:
         else:
             self._programs.move_to_end(program)
         return compiled
+
+
+def _null_where_marked(plain: Any, marked: Any) -> Any:
+    """*plain* with null for each empty object that stands where *marked* has the mark."""
+    if plain == {} and marked == _MARK:
+        return None
+    if isinstance(plain, dict) and isinstance(marked, dict):
+        return {key: _null_where_marked(value, marked.get(key)) for key, value in plain.items()}
+    return plain

@@ -37,10 +37,17 @@ _DEPTH: Final = 100
 
 
 class Code(NamedTuple):
-    """A translated query; *constant* is its text when it is a string without queries in it."""
+    """
+    A translated query; *constant* is its text when it is a string without queries in it.
+
+    A term that ends in an index is *base* followed by *step*: a question mark behind it is
+    about the step alone.
+    """
 
     text: str
     constant: str | None = None
+    base: str = ""
+    step: str = ""
 
 
 class QueryTranslator:

@@ -84,9 +84,9 @@ class _Rewriter:
         if character == ")":
             self._multiline.pop()
         elif character == "^":
-            return "^" if self._multiline[-1] else r"\A"
+            return r"(?:\A|(?<=\n))" if self._multiline[-1] else r"\A"
         elif character == "$":
-            return "$" if self._multiline[-1] else r"\z"
+            return r"(?=\n|\z)" if self._multiline[-1] else r"\z"
         return r"\#" if character == "#" else character
 
     def _group(self) -> str:

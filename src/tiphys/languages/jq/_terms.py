@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 from tiphys.languages._errors import CompileError
 from tiphys.languages.jq._builtins import FORMATS, REGEX_FUNCTIONS
+from tiphys.languages.jq._dates import reading
 from tiphys.languages.jq._queries import Code, QueryTranslator
 from tiphys.languages.jq._regexes import rewrite
 from tiphys.languages.jq._scopes import Scope
 from tiphys.languages.jq._tokens import END, Token, quoted
 
 __all__ = ["translate"]
+
+_MAY_BE_EMPTY = re.compile(
+    r"\b(?:empty|select|try|t_each|limit|first|last|skip|range|recurse|t_recurse|t_match|t_scan"
+    r"|t_splits|t_paths|path|values|numbers|strings|nulls|booleans|arrays|objects|iterables|scalars"
+    r"|f_\w+|break|error)\b"
+)
 
 
 def translate(program: str) -> str:
@@ -66,12 +74,12 @@ class _TermTranslator(QueryTranslator):
             token = self._token
             if token.kind == "index":
                 self._next()
-                code = Code(self._member(code.text, quoted(token.text)))
+                code = self._step(code, self._member(quoted(token.text)))
             elif token.kind == "[":
                 code = self._suffix(code, scope)
             elif token.kind == "?":
                 self._next()
-                code = Code(self._attempt(code.text, None))
+                code = self._optional(code)
             elif token.kind == ".":
                 self._next()
                 code = self._after_dot(code, scope)
@@ -82,40 +90,48 @@ class _TermTranslator(QueryTranslator):
         if self._token.kind == "[":
             return self._suffix(code, scope)
         if self._token.kind in ("string", "string start"):
-            return Code(self._member(code.text, self._string(scope).text))
+            return self._step(code, self._member(self._string(scope).text))
         raise self._unexpected("expected a name or '['")
 
-    def _member(self, base: str, key: str) -> str:
-        if self._usage.explains:
-            return f"({base} | {self._usage.need('t_member')}({key}))" if base != "." else (
-                f"{self._usage.need('t_member')}({key})"
-            )
-        return f"{base}[{key}]" if base == "." else f"({base})[{key}]"
+    def _member(self, key: str) -> str:
+        return f"{self._usage.need('t_member')}({key})" if self._usage.explains else f".[{key}]"
+
+    def _step(self, code: Code, step: str, whole: str | None = None) -> Code:
+        """*code* indexed by *step*; *whole* is both together where a pipe does not join them."""
+        if whole is None:
+            whole = step if code.text == "." else f"({code.text} | {step})"
+        return Code(whole, base=code.text, step=step)
 
     def _suffix(self, code: Code, scope: Scope) -> Code:
         self._expect("[")
         if self._accept("]"):
-            return Code(f"({code.text} | {self._usage.need('t_each')})")
+            return self._step(code, self._usage.need("t_each"))
         if self._accept(":"):
             end = self._query(scope).text
             self._expect("]")
-            return Code(self._slice(code.text, "null", end))
+            return self._slice(code, "null", end)
         start = self._query(scope)
         if self._accept(":"):
             end = "null" if self._token.kind == "]" else self._query(scope).text
             self._expect("]")
-            return Code(self._slice(code.text, start.text, end))
+            return self._slice(code, start.text, end)
         self._expect("]")
-        # the index is computed from the input of the whole term, not from what it indexes
-        base = code.text if code.text == "." else f"({code.text})"
         if start.constant is not None:
-            return Code(self._member(code.text, start.text))
+            return self._step(code, self._member(start.text))
+        # the index is computed from the input of the whole term, not from what it indexes
         index = self._usage.need("t_member" if self._usage.explains else "t_at")
-        return Code(f"({start.text} as $i_ | {base} | {index}($i_))")
+        step = f"({start.text} as $i_ | {index}($i_))"
+        return self._step(code, step, f"({start.text} as $i_ | {code.text} | {index}($i_))")
 
-    def _slice(self, base: str, start: str, end: str) -> str:
-        base = base if base == "." else f"({base})"
-        return f"{base}[{start}:{end}]"
+    def _slice(self, code: Code, start: str, end: str) -> Code:
+        step = f".[{start}:{end}]"
+        return self._step(code, step, step if code.text == "." else f"({code.text})[{start}:{end}]")
+
+    def _optional(self, code: Code) -> Code:
+        if not code.step:
+            return Code(self._attempt(code.text, None))
+        attempt = self._attempt(code.step, None)
+        return Code(attempt if code.base == "." else f"({code.base} | {attempt})")
 
     def _attempt(self, body: str, handler: str | None) -> str:
         if not self._usage.halts:
@@ -152,7 +168,7 @@ class _TermTranslator(QueryTranslator):
                 return Code(self._usage.need("t_recurse"))
             case "index":
                 self._next()
-                return Code(self._member(".", quoted(token.text)))
+                return self._step(Code("."), self._member(quoted(token.text)))
             case ".":
                 self._next()
                 if self._token.kind in ("[", "string", "string start"):
@@ -172,7 +188,7 @@ class _TermTranslator(QueryTranslator):
         self._expect("(")
         code = self._query(scope)
         self._expect(")")
-        return code
+        return Code(code.text, code.constant)
 
     def _array(self, scope: Scope) -> Code:
         self._expect("[")
@@ -207,13 +223,22 @@ class _TermTranslator(QueryTranslator):
         pattern = self._pattern(scope, names)
         inner = scope.with_variables(names)
         self._expect("(")
-        parts = [self._query(scope).text]
+        start = self._query(scope).text
         self._expect(";")
-        parts.append(self._query(inner).text)
+        update = self._query(inner).text
+        extract = "."
         if word == "foreach" and self._accept(";"):
-            parts.append(self._query(inner).text)
+            extract = self._query(inner).text
         self._expect(")")
-        return Code(f"({word} ({source}) as {pattern} ({'; '.join(parts)}))")
+        head = f"{word} ({source}) as {pattern}"
+        if word == "reduce":
+            # where nothing comes out, the original keeps what it had
+            update = f"last(., {update})" if _MAY_BE_EMPTY.search(update) else update
+            return Code(f"({head} ({start}; {update}))")
+        if not _MAY_BE_EMPTY.search(update):
+            return Code(f"({head} ({start}; {update}; {extract}))")
+        keeping = f"{self._usage.need('t_keeping')}({update})"
+        return Code(f"({head} ({{of: {start}}}; {keeping}; if .new then .of | {extract} else empty end))")
 
     def _break(self, scope: Scope) -> Code:
         self._next()
@@ -258,7 +283,7 @@ class _TermTranslator(QueryTranslator):
             key = quoted(self._key())
         if self._accept(":"):
             return f"({key}): {self._object_value(scope)}"
-        return f"({key}): {self._member('.', key)}"
+        return f"({key}): {self._member(key)}"
 
     def _object_value(self, scope: Scope) -> str:
         code = self._expression(scope).text
@@ -306,8 +331,17 @@ class _TermTranslator(QueryTranslator):
                 raise self._undefined(token, arity)
             if name in REGEX_FUNCTIONS:
                 arguments[0] = self._regex(token, arguments)
+            elif name == "strptime" and (own_reading := self._reading(arguments[0])):
+                return Code(own_reading)
         listed = "; ".join(argument.text for argument in arguments)
         return Code(f"{own}({listed})" if arguments else own)
+
+    def _reading(self, form: Code) -> str | None:
+        """``strptime`` for a format that is known now."""
+        expression = None if form.constant is None else reading(form.constant)
+        if expression is None:
+            return None
+        return f"{self._usage.need('t_read_time')}({quoted(expression)}; {form.text})"
 
     def _undefined(self, token: Token, arity: int) -> CompileError:
         if token.text in ("input", "inputs") and arity == 0:

@@ -8,6 +8,7 @@ def t_preview: t_json | if utf8bytelength <= 30 then . else
   | until(utf8bytelength <= 30 - ($end | length); .[:-1]) + $end end;
 def t_kind: if . == null then "null" else "\(type) (\(t_preview))" end;
 def t_refuse($name): error("\($name) cannot be applied to: \(t_kind)");
+def t_refuse($name; $argument; $other): error("\($name)(\($argument | t_preview); \($other | t_preview)) cannot be applied to: \(t_kind)");
 def t_refuse($name; $argument): error("\($name)(\($argument | t_preview)) cannot be applied to: \(t_kind)");
 
 # Objects are walked in the order of their keys, also where the engine keeps another.
@@ -43,7 +44,10 @@ def t_first(f): first(f);
 def t_last: t_at(-1);
 def t_last(f): last(f);
 def t_nth($i): t_at($i);
-def t_nth($i; f): nth($i; f);
+def t_nth($i; f): if $i < 0 then error("nth doesn't support negative index") else nth($i; f) end;
+
+# A step of a foreach: its new states, or the old one where there is none.
+def t_keeping(f): .of as $old | [$old | f] | if . == [] then {of: $old, new: false} else .[] | {of: ., new: true} end;
 
 # What an index gives: a character of a text too.
 def t_character($i): length as $n | ($i | trunc | if . < 0 then . + $n else . end) | if . >= 0 and . < $n then . else null end;
@@ -98,7 +102,8 @@ def t_format_urid: t_text | if test("%(?![0-9a-fA-F]{2})") then error("@urid can
 def t_format_base64: t_text | @base64;
 def t_format_base64d: t_text | (. / "=" | .[0] // "") as $text
   | if ($text | test("[^A-Za-z0-9+/]") or length % 4 == 1)
-    then error("@base64d cannot be applied to \(t_preview): illegal base64 data") else $text | @base64d end;
+    then ([$text | match("[^A-Za-z0-9+/]").offset, ($text | length / 4 | floor * 4)] | first) as $byte
+      | error("@base64d cannot be applied to \(t_preview): illegal base64 data at input byte \($byte)") else $text | @base64d end;
 def t_row($name; f): if type != "array" then t_refuse("@" + $name) else
   map(if type == "string" then f elif type == "array" or type == "object"
       then error("@\($name) cannot format an array including: \(t_kind)")
@@ -157,7 +162,7 @@ def t_rindex($x): if . == null then null else t_sought($x) as $y | [t_searched("
 # Regular expressions.
 def t_checked_flags($flags): if $flags == null then "" elif ($flags | type) != "string" then t_refuse("match")
   elif $flags | test("[^gim]") then error("unsupported regular expression flag: \($flags | tojson)") else $flags end;
-def t_match($re; $flags): if type != "string" or ($re | type) != "string" then t_refuse("match"; $re) else
+def t_match($re; $flags): if type != "string" or ($re | type) != "string" then t_refuse("match"; $re; $flags) else
   t_checked_flags($flags) as $f
   | ((if $f | contains("i") then "(?i)" else "" end) + (if $f | contains("m") then "(?s)" else "" end) + $re) as $own
   | if $f | contains("g") then
@@ -166,7 +171,7 @@ def t_match($re; $flags): if type != "string" or ($re | type) != "string" then t
     else match($own) end
   | {offset, length, string, captures: (.captures | map(if .offset < 0 then {name, offset: -1, length: 0, string: null} else . end))} end;
 def t_match($re): t_match($re; null);
-def t_test($re; $flags): if type != "string" or ($re | type) != "string" then t_refuse("test"; $re) else
+def t_test($re; $flags): if type != "string" or ($re | type) != "string" then t_refuse("test"; $re; $flags) else
   t_checked_flags($flags) as $f
   | test((if $f | contains("i") then "(?i)" else "" end) + (if $f | contains("m") then "(?s)" else "" end) + $re) end;
 def t_test($re): t_test($re; null);
@@ -185,6 +190,7 @@ def t_sub($re; f; $flags): . as $s | [t_match($re; $flags)] as $matches
   | if $matches == [] then . else
     (def go($i; $from): if $i == ($matches | length) then $s[$from:] else
        $matches[$i] as $m | ($m.captures | t_captured | f) as $new
+       | (if ($new | type) == "string" then . else t_operands("add"; $s[$from:$m.offset]; $new) end)
        | $s[$from:$m.offset] + $new + go($i + 1; $m.offset + $m.length) end; go(0; 0)) end;
 def t_sub($re; f): t_sub($re; f; null);
 def t_gsub($re; f): t_sub($re; f; "g");
@@ -200,11 +206,14 @@ def t_time: if any(.[:8][]; type != "number") then error("expected an array of 8
   . as $t | [range(6) | $t[.] // 0] | .[:5] |= map(trunc) end;
 def t_mktime: if type != "array" then t_refuse("mktime") else t_time | t_seconds end;
 def t_gmtime: if type != "number" then t_refuse("gmtime") else
-  (. - floor) as $part | (if $part > 0 then trunc + $part else . end) | gmtime end;
+  ((. - floor) * 1000000000 | trunc / 1000000000) as $part | (trunc + $part) as $moment
+  | ($moment | floor | gmtime) | .[5] += ($moment - ($moment | floor)) end;
 def t_localtime: if type != "number" then t_refuse("localtime") else localtime end;
 def t_clock: (if type == "number" then t_gmtime else . end) | t_mktime | floor | gmtime;
 def t_strftime($format): if (type != "number" and type != "array") or ($format | type) != "string"
-  then t_refuse("strftime"; $format) else t_clock | if $format == "" then "" else strftime($format) end end;
+  then t_refuse("strftime"; $format) else t_clock as $t | $format | gsub("%(?<c>[%Zfv+]|:z)"; if .c == "Z" then "UTC" elif .c == "f" then "000000"
+      elif .c == "v" then "%e-%b-%Y" elif .c == "+" then "%a %b %e %H:%M:%S UTC %Y" elif .c == ":z" then "+00:00" else "%%" end)
+    | if . == "" then "" else . as $own | $t | strftime($own) end end;
 def t_strflocaltime($format): if (type != "number" and type != "array") or ($format | type) != "string"
   then t_refuse("strflocaltime"; $format) else (if type == "number" then trunc else . end) | if $format == "" then "" else strflocaltime($format) end end;
 def t_todateiso8601: t_strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -244,7 +253,15 @@ def t_halt: error({"halt of the program": null});
 def t_halt_error: error({"halt of the program": .});
 def t_halt_error($code): if ($code | type) == "number" then error({"halt of the program": .}) else $code | t_refuse("halt_error") end;
 def t_is_halt: type == "object" and has("halt of the program");
-def t_toboolean: if type == "boolean" then . elif . == "true" then true elif . == "false" then false else t_refuse("toboolean") end;
+def t_toboolean: if type == "boolean" then . elif . == "true" then true elif . == "false" then false
+  elif type == "string" then error("toboolean cannot be applied to \(t_preview): invalid boolean") else t_refuse("toboolean") end;
+def t_in(values): . as $k | values | t_has($k);
+def t_all: all(t_each; .);
+def t_all(f): all(t_each; f);
+def t_all(values; f): all(values; f);
+def t_any: any(t_each; .);
+def t_any(f): any(t_each; f);
+def t_any(values; f): any(values; f);
 def t_add_up: if type == "array" or type == "object" then reduce t_each as $x (null; . + $x) else t_refuse("add") end;
 def t_add: t_add_up;
 def t_add(f): [f] | t_add_up;

@@ -128,7 +128,9 @@ def ideal(node: nodes.Number) -> Value:
 def _evaluation(arguments: list[_Constant | Evaluate]) -> Evaluate:
     """All arguments as a tuple; constants are put together now."""
     if all(isinstance(argument, _Constant) for argument in arguments):
-        constants = tuple(argument.value for argument in arguments if isinstance(argument, _Constant))
+        constants = tuple(
+            argument.value for argument in arguments if isinstance(argument, _Constant)
+        )
         return lambda _scope, _dot: constants
     evaluates = [_evaluate(argument) for argument in arguments]
     if len(evaluates) == 1:

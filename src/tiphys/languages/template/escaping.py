@@ -14,9 +14,7 @@ _HTML = str.maketrans(
 )
 _JAVASCRIPT = re.compile("[\\\\'\"<>&=\x00-\x1f\x80-\U0010ffff]")
 _JAVASCRIPT_ESCAPES = {"\\": "\\\\", "'": "\\'", '"': '\\"'}
-_UNRESERVED = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
-)
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 _QUERY = {byte: chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)}
 _QUERY[ord(" ")] = "+"
 

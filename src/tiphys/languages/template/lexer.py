@@ -223,18 +223,25 @@ class _Lexer:
             if self.parentheses < 0:
                 raise _Broken("unexpected right paren", position)
         elif not (character.isascii() and character.isprintable()):
-            raise _Broken(
-                f"unrecognized character in action: {_described(character)}", position
-            )
+            raise _Broken(f"unrecognized character in action: {_described(character)}", position)
         self.emit(character if character in "=|()" else "character", position + 1)
 
     def at_terminator(self, position: int) -> bool:
         """Whether a name may end here."""
         following = self.text[position : position + 1]
-        return (
-            following in ("", " ", "\t", "\r", "\n", ".", ",", "|", ":", ")", "(")
-            or self.text.startswith("}}", position)
-        )
+        return following in (
+            "",
+            " ",
+            "\t",
+            "\r",
+            "\n",
+            ".",
+            ",",
+            "|",
+            ":",
+            ")",
+            "(",
+        ) or self.text.startswith("}}", position)
 
     def is_space(self, position: int) -> bool:
         return self.text[position : position + 1] in (" ", "\t", "\r", "\n")
@@ -243,7 +250,7 @@ class _Lexer:
         return _Broken(f"bad character {_described(self.text[position])}", position)
 
     def bad_number(self, end: int) -> _Broken:
-        return _Broken(f"bad number syntax: {quote(self.text[self.position:end])}", self.position)
+        return _Broken(f"bad number syntax: {quote(self.text[self.position : end])}", self.position)
 
 
 def _described(character: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import re
 import time
 
@@ -79,9 +80,10 @@ class Location:
         return zones.unix_from_wall(wall, self.zone)
 
     def __str__(self) -> str:
-        """Its name; the zone of the process is called UTC where it is that."""
-        is_utc = self.fixed is None and self.zone is None and set(time.tzname) == {"UTC"}
-        return "UTC" if is_utc else self.name
+        """Its name; the zone of the process has the one that the environment gives it."""
+        if self.fixed is not None or self.zone is not None:
+            return self.name
+        return os.environ.get("TZ", self.name).lstrip(":") or "UTC"
 
 
 UTC = Location("UTC", datetime.UTC)

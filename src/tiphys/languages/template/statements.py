@@ -126,7 +126,7 @@ class _Compiler:
         return run
 
     def range(self, node: nodes.Range) -> Run:
-        value_of = self.expressions.pipeline(node.pipe, declare=False)
+        value_of = self.expressions.pipeline(node.pipe, declare=node.pipe.assigns)
         one_round = self.round(node.pipe, self.body(node.body))
         otherwise = self.body(node.otherwise)
         variables, text = len(node.pipe.variables), self.text

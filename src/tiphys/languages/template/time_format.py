@@ -27,9 +27,7 @@ _RFC3339 = "2006-01-02T15:04:05.999999999Z07:00"
 
 def format_time(time: Time, layout: str) -> str:
     """Print *time* in *layout*; what is no element of a layout stays as it is."""
-    return "".join(
-        part if show is None else show(time, part) for part, show in _parts(layout)
-    )
+    return "".join(part if show is None else show(time, part) for part, show in _parts(layout))
 
 
 def time_text(time: Time) -> str:

@@ -1,6 +1,6 @@
 """
 The controllers without which an API server is no cluster: garbage collection, the end of
-namespaces, and the service account that every namespace has.
+namespaces, and what every namespace has.
 
 Like in a cluster they act a moment after the request that makes them act was answered.
 """
@@ -26,11 +26,19 @@ AGENT = "kube-controller-manager/1"
 class Collector:
     """Listens to a registry and cleans up behind it."""
 
-    def __init__(self, registry: Registry, store: Store, kinds: Kinds) -> None:
+    def __init__(self, registry: Registry, store: Store, kinds: Kinds, authority: str) -> None:
+        """*authority* is the certificate of the cluster's authority."""
         self._registry = registry
         self._store = store
         self._kinds = kinds
         self._scheduled: asyncio.Handle | None = None
+        self._standard: list[tuple[str, Object]] = [
+            ("/serviceaccounts",
+             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}),
+            ("/configmaps",
+             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"},
+              "data": {"ca.crt": authority}}),
+        ]  # fmt: skip
         registry.listeners.append(self.notice)
 
     def close(self) -> None:
@@ -117,17 +125,15 @@ class Collector:
         self._registry.finish(kind, key)
 
     def _complete_namespaces(self, kinds: dict[str, Kind]) -> None:
-        """Give every namespace its default service account."""
-        accounts = kinds["/serviceaccounts"]
+        """Give every namespace its default service account and the cluster's authority."""
         for namespace in self._store.items(NAMESPACES):
             name = namespace["metadata"]["name"]
             if namespace["metadata"].get("deletionTimestamp"):
                 continue
-            if self._store.get(accounts.key, (name, "default")) is None:
-                request = _request("POST", accounts, name)
-                body = {"apiVersion": "v1", "kind": "ServiceAccount",
-                        "metadata": {"name": "default"}}  # fmt: skip
-                self._registry.create(request, accounts, body)
+            for resource, body in self._standard:
+                kind = kinds[resource]
+                if self._store.get(resource, (name, body["metadata"]["name"])) is None:
+                    self._registry.create(_request("POST", kind, name), kind, clone(body))
 
     def _delete(self, kind: Kind, key: Key, options: Object) -> None:
         obj = self._store.get(kind.key, key)

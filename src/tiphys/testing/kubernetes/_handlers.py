@@ -162,10 +162,6 @@ class Handlers:
         return Answer(body=table(kind, page["items"], page["metadata"], include))
 
     def _watch(self, request: Request, kind: Kind) -> Answer:
-        if request.name:
-            fields = request.query.get("fieldSelector", "")
-            selected = ",".join(filter(None, [fields, f"metadata.name={request.name}"]))
-            request.query = {**request.query, "fieldSelector": selected}
         stream = WatchStream(request, kind, self._store, self.bookmark_pause)
         include = _table_wanted(request)
         if include is None:

@@ -75,18 +75,25 @@ def _revision(request: Request, kind: Kind, store: Store) -> int:
         raise _list_options_error(
             "resourceVersionMatch is forbidden unless resourceVersion is provided"
         )
+    if match not in ("", "Exact", "NotOlderThan"):
+        known = ("Exact", "NotOlderThan", "")
+        problem = Problem.unsupported("resourceVersionMatch", match, known)
+        raise option_error("ListOptions", problem)
     if match == "Exact" and version == "0":
         raise _list_options_error(
-            'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
+            'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
         )
     if not version or version == "0":
         return store.revision
-    wanted = revision_of(version)
+    try:
+        wanted = revision_of(version)
+    except ValueError as error:
+        raise bad_request(f"invalid resource version: {error}") from error
     if wanted > store.revision:
         raise ApiError(
             504,
             "Timeout",
-            f"Too large resource version: {wanted}, current: {store.revision}",
+            f"Timeout: Too large resource version: {wanted}, current: {store.revision}",
             {
                 "causes": [
                     {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
@@ -103,10 +110,12 @@ def _revision(request: Request, kind: Kind, store: Store) -> int:
 
 
 def revision_of(text: str) -> int:
-    """A resource version as a number.  Raises a 400."""
+    """A resource version as a number.  Raises :exc:`ValueError` with what the server says."""
     if not text.isdecimal():
-        raise bad_request(f"resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing "
-                          f'"{text}": invalid syntax')  # fmt: skip
+        raise ValueError(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+            "invalid syntax"
+        )
     return int(text)
 
 
@@ -139,7 +148,8 @@ def _read_token(token: str, store: Store) -> tuple[int, str]:
         content: Any = json.loads(base64.urlsafe_b64decode(padded))
         revision, last = int(content["rv"]), str(content["start"])
     except (ValueError, KeyError, TypeError):
-        raise bad_request("continue key is not valid: illegal base64 data") from None
+        message = "invalid continue token: continue key is not valid: illegal base64 data"
+        raise bad_request(message) from None
     if revision == -1:
         return store.revision, last
     if revision < store.compacted:

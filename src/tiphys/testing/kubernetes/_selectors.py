@@ -100,21 +100,22 @@ class _Tokens:
     def take(self) -> str:
         return self._tokens.pop(0) if self._tokens else ""
 
-    def expect(self, wanted: str) -> None:
+    def expect(self, wanted: str, said: str, prefix: str = "unable to parse requirement: ") -> None:
         got = self.take()
         if got != wanted:
-            raise bad_request(f"unable to parse requirement: found '{got}', expected: '{wanted}'")
+            raise bad_request(f"{prefix}found '{got}', expected: {said}")
 
 
 def _requirements(tokens: _Tokens) -> Iterator[Requirement]:
+    if tokens.peek() in (",", "=", "==", "!=", "<", ">", "(", ")"):
+        raise bad_request(f"found '{tokens.peek()}', expected: !, identifier, or 'end of string'")
     while tokens.peek():
         yield _requirement(tokens)
-        if tokens.peek():
-            tokens.expect(",")
-            if not tokens.peek():
-                raise bad_request(
-                    "unable to parse requirement: found '', expected: identifier after ','"
-                )
+        if not tokens.peek():
+            return
+        tokens.expect(",", "',' or 'end of string'", "")
+        if tokens.peek() in ("", ","):
+            raise bad_request(f"found '{tokens.peek()}', expected: identifier after ','")
 
 
 def _requirement(tokens: _Tokens) -> Requirement:
@@ -122,9 +123,9 @@ def _requirement(tokens: _Tokens) -> Requirement:
     if absent:
         tokens.take()
     key = tokens.take()
-    if not key or (problems := qualified(key)):
-        said = "; ".join(problems) if key else "found '', expected: identifier"
-        raise bad_request(f'unable to parse requirement: <nil>: Invalid value: "{key}": {said}')
+    if problems := qualified(key):
+        said = f'<nil>: Invalid value: "{key}": {"; ".join(problems)}'
+        raise bad_request(f"unable to parse requirement: {said}")
     if absent:
         return Requirement(key, "!")
     operator = tokens.peek()
@@ -150,11 +151,15 @@ def _requirement(tokens: _Tokens) -> Requirement:
 
 
 def _values(tokens: _Tokens) -> Iterator[str]:
-    tokens.expect("(")
+    tokens.expect("(", "'('")
+    if tokens.peek() == ")":
+        yield ""
     while tokens.peek() != ")":
         yield "" if tokens.peek() == "," else tokens.take()
         if tokens.peek() != ")":
-            tokens.expect(",")
+            tokens.expect(",", "',' or ')'")
+            if tokens.peek() == ")":
+                yield ""
     tokens.take()
 
 
@@ -171,7 +176,9 @@ def _field_condition(part: str, kind: Kind) -> tuple[str, bool, str]:
 
 
 def _unknown_field(path: str, kind: Kind, known: tuple[str, ...]) -> str:
-    if kind.custom or (kind.key in FIELDS and kind.key != "batch/jobs"):
+    if kind.key == "batch/jobs":
+        return f'field label "{path}" not supported for Job'
+    if kind.custom or kind.key in FIELDS:
         return f"field label not supported: {path}"
     names = ", ".join(f'"{name}"' for name in known)
     return f'"{path}" is not a known field selector: only {names}'

@@ -93,7 +93,8 @@ class APIServer:
             kind = self._kinds.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
             assert kind is not None and kind.key == DEFINITIONS
             kind.check = definition_problems
-        self._collector = Collector(self._registry, self._store, self._kinds)
+        authority = "" if self._certificates is None else self._certificates.authority
+        self._collector = Collector(self._registry, self._store, self._kinds, authority)
         application = web.Application(client_max_size=BODY)
         application.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(

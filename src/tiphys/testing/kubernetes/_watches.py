@@ -34,7 +34,12 @@ class WatchStream:
         self._check_initial()
         version = request.query.get("resourceVersion", "")
         self._fresh = version in ("", "0") if self._initial is None else self._initial == "true"
-        self._position = store.revision if self._fresh else revision_of(version or "0")
+        self._position = store.revision
+        if not self._fresh and version not in ("", "0"):
+            try:
+                self._position = revision_of(version)
+            except ValueError as error:
+                raise ApiError(500, "", str(error)) from error
         self._timeout = float(request.query.get("timeoutSeconds") or LONGEST)
 
     async def events(self) -> AsyncIterator[Object]:
@@ -63,8 +68,6 @@ class WatchStream:
             except TimeoutError:
                 if self._bookmarks and loop.time() < end:
                     yield self._bookmark()
-        if self._bookmarks:
-            yield self._bookmark()
 
     def _check_initial(self) -> None:
         match = self._request.query.get("resourceVersionMatch", "")

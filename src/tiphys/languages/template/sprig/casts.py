@@ -11,7 +11,15 @@ from tiphys.languages.template.literals import parse_integer
 from tiphys.languages.template.printing import display
 from tiphys.languages.template.values import Strings, Value, go_type, signed
 
-__all__ = ["is_empty", "to_decimal_integer", "to_float", "to_integer", "to_strings", "to_text", "truncated"]
+__all__ = [
+    "is_empty",
+    "to_decimal_integer",
+    "to_float",
+    "to_integer",
+    "to_strings",
+    "to_text",
+    "truncated",
+]
 
 _MIN, _MAX = -1 << 63, (1 << 63) - 1
 _TOO_LARGE = 1 << 64

@@ -104,9 +104,7 @@ def _names(ips: list[Value], hosts: list[Value]) -> list[x509.GeneralName]:
     for host in hosts:
         if not isinstance(host, str):
             shown = display(host)
-            raise EvaluationError(
-                f"error processing alternate dns name: {shown} is not a string"
-            )
+            raise EvaluationError(f"error processing alternate dns name: {shown} is not a string")
         try:
             names.append(x509.DNSName(host))
         except ValueError as error:

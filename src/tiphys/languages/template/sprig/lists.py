@@ -220,5 +220,20 @@ FUNCTIONS: dict[str, Function] = {
 }
 FUNCTIONS |= {
     f"must{name[0].upper()}{name[1:]}": FUNCTIONS[name]
-    for name in ["append", "chunk", "compact", "first", "has", "initial", "last", "prepend", "push", "rest", "reverse", "slice", "uniq", "without"]
+    for name in [
+        "append",
+        "chunk",
+        "compact",
+        "first",
+        "has",
+        "initial",
+        "last",
+        "prepend",
+        "push",
+        "rest",
+        "reverse",
+        "slice",
+        "uniq",
+        "without",
+    ]
 }

@@ -23,9 +23,7 @@ _OPERATOR = r"(=||!=|>|<|>=|=>|<=|=<|~|~>|\^)"  # with an empty alternative, sec
 _RANGE = Regexp(rf"\s*({_VERSION})\s+-\s+({_VERSION})\s*")
 _ONE = Regexp(rf"^\s*{_OPERATOR}\s*({_VERSION})\s*$")
 _EACH = Regexp(rf"{_OPERATOR}\s*({_VERSION})")
-_ALL = Regexp(
-    rf"^(\s*{_OPERATOR}\s*({_VERSION})\s*)((?:\s+|,\s*){_OPERATOR}\s*({_VERSION})\s*)*$"
-)
+_ALL = Regexp(rf"^(\s*{_OPERATOR}\s*({_VERSION})\s*)((?:\s+|,\s*){_OPERATOR}\s*({_VERSION})\s*)*$")
 _SECOND_OF_RANGE = 6  # the group of its second version
 _WILDCARDS = ("x", "X", "*", "")
 

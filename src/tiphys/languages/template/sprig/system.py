@@ -37,7 +37,5 @@ FUNCTIONS: dict[str, Function] = {
     "getHostByName": function("string", _address, cost=1000),
 }
 
-HARMLESS: dict[str, Function] = {
-    name: function("string", lambda _text: "") for name in FUNCTIONS
-}
+HARMLESS: dict[str, Function] = {name: function("string", lambda _text: "") for name in FUNCTIONS}
 """The same functions, which tell nothing."""

@@ -49,8 +49,7 @@ def _escape(text: str, safe: str) -> str:
     if all(character in safe for character in text):
         return text
     return "".join(
-        chr(byte) if byte < 0x80 and chr(byte) in safe else f"%{byte:02X}"
-        for byte in encode(text)
+        chr(byte) if byte < 0x80 and chr(byte) in safe else f"%{byte:02X}" for byte in encode(text)
     )
 
 

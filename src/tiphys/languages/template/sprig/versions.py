@@ -42,7 +42,9 @@ class Version:
         match = _VERSION.fullmatch(text)
         if match is None:
             raise EvaluationError("invalid semantic version")
-        numbers = [int(part or 0) if len(part or "") < 4000 else _LIMIT for part in match.groups()[:3]]
+        numbers = [
+            int(part or 0) if len(part or "") < 4000 else _LIMIT for part in match.groups()[:3]
+        ]
         if max(numbers) >= _LIMIT:
             raise EvaluationError("error parsing version segment: value out of range")
         prerelease = match[4] or ""

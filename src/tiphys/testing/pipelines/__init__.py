@@ -1,0 +1,28 @@
+"""
+Tries manifests out without a bus: events in, rendered actions and verdicts out, nothing sent.
+
+    pipeline = Pipeline("examples/github-push")
+    run = pipeline.run([event("github-webhook", "github-push", body={"ref": "refs/heads/main"})])
+    assert [action.trigger for action in run.actions] == ["start-build"], run.trace()
+
+``tiphys test`` reads its events and expectations from ``*.test.yaml``; see :class:`Suite`.
+"""
+
+from tiphys.testing.pipelines._actions import Action
+from tiphys.testing.pipelines._filters import Judgement
+from tiphys.testing.pipelines._given import Given, archived, event, moment, recorded
+from tiphys.testing.pipelines._pipeline import Pipeline, Run
+from tiphys.testing.pipelines._verdicts import Verdict
+
+__all__ = [
+    "Action",
+    "Given",
+    "Judgement",
+    "Pipeline",
+    "Run",
+    "Verdict",
+    "archived",
+    "event",
+    "moment",
+    "recorded",
+]

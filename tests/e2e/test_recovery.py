@@ -1,0 +1,221 @@
+"""What happened to an event, and second chances: trace, lists, dead letters, replay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests._ports import free_port
+from tests.e2e._manifests import dependency, dumped, event_source, http_trigger, sensor, webhook
+from tests.e2e._program import Program, Receiver, tiphys
+
+FILTER = {"data": [{"path": "body.n", "type": "number", "comparator": ">", "value": ["3"]}]}
+
+
+@pytest.fixture
+async def hook(program: Program, receiver: Receiver) -> str:
+    """A webhook, and a sensor that sends numbers above 3 to the receiver; the webhook's address."""
+    port = free_port()
+    trigger = http_trigger(
+        "write", receiver.url, {"n": "dep:body.n"}, policy={"status": {"allow": [200]}}
+    )
+    program.write(
+        "all.yaml",
+        dumped(
+            event_source("web", {"hook": webhook(port)}),
+            sensor("numbers", [dependency("dep", filters=FILTER)], [trigger]),
+        ),
+    )
+    await program.start()
+    return f"http://127.0.0.1:{port}/hook"
+
+
+async def post(url: str, number: int) -> str:
+    """Send a number; returns the event's id."""
+    async with aiohttp.ClientSession() as session, session.post(url, json={"n": number}) as answer:
+        assert answer.status == 200
+        return answer.headers["X-Event-Id"]
+
+
+async def run(program: Program, *arguments: str) -> str:
+    """The output of a client command that succeeds."""
+    status, output = await tiphys(*arguments, env={"TIPHYS_API": program.api})
+    assert status == 0, output
+    return output
+
+
+async def run_json(program: Program, *arguments: str) -> Any:
+    return json.loads(await run(program, *arguments, "--json"))
+
+
+async def test_a_trace_tells_which_filter_said_no_and_on_which_value(
+    program: Program, hook: str
+) -> None:
+    event = await post(hook, 2)
+    await asyncio.sleep(0.5)
+
+    assert "filtered out for dep: body.n is 2, wanted > 3" in await run(program, "trace", event)
+
+
+async def test_a_trace_tells_of_attempts_and_the_list_of_what_became_of_events(
+    program: Program, receiver: Receiver, hook: str
+) -> None:
+    passed, dropped = await post(hook, 4), await post(hook, 1)
+    await receiver.wait(1)
+    await asyncio.sleep(0.5)
+
+    assert "attempt 1 succeeded" in await run(program, "trace", passed[:8])
+    listed = {each["id"]: each["status"] for each in await run_json(program, "events", "list")}
+    assert listed == {passed: "acted on", dropped: "filtered"}
+    filtered = await run_json(program, "events", "list", "--status", "filtered")
+    assert [each["id"] for each in filtered] == [dropped]
+
+
+async def test_a_failed_action_is_kept_and_succeeds_when_it_is_replayed(
+    program: Program, receiver: Receiver, hook: str
+) -> None:
+    receiver.status = 500
+    event = await post(hook, 7)
+    await receiver.wait(1)
+    await asyncio.sleep(0.5)
+    (letter,) = await run_json(program, "deadletters", "list", "--sensor", "numbers")
+    assert letter["events"] == {"dep": event}
+    assert "status 500 is not allowed" in letter["error"]
+    assert json.loads(await run(program, "deadletters", "show", letter["id"]))["data"]["dep"]
+
+    receiver.status = 200
+    assert "succeeded" in await run(program, "deadletters", "replay", letter["id"][:8])
+
+    assert receiver.bodies == [{"n": 7}, {"n": 7}]
+    keys = [headers["Idempotency-Key"] for headers, _ in receiver.requests]
+    assert keys[0] == keys[1]
+    assert await run_json(program, "deadletters", "list") == []
+
+
+async def test_a_payload_can_be_edited_before_its_replay(
+    program: Program, receiver: Receiver, hook: str
+) -> None:
+    receiver.status = 500
+    await post(hook, 7)
+    await receiver.wait(1)
+    receiver.status = 200
+    await asyncio.sleep(0.5)
+    (letter,) = await run_json(program, "deadletters", "list")
+    editor = program.folder / "editor.sh"
+    editor.write_text('#!/bin/sh\nsed -i \'s/"n": 7/"n": 70/\' "$1"\n')
+    editor.chmod(0o755)
+
+    status, output = await tiphys(
+        "deadletters",
+        "replay",
+        "--edit",
+        letter["id"],
+        env={"TIPHYS_API": program.api, "EDITOR": str(editor), "VISUAL": ""},
+    )
+
+    assert status == 0, output
+    assert receiver.bodies[-1] == {"n": 70}
+
+
+async def test_dead_letters_are_discarded_by_what_they_match(
+    program: Program, receiver: Receiver, hook: str
+) -> None:
+    receiver.status = 500
+    for number in (5, 6):
+        await post(hook, number)
+    await receiver.wait(2)
+    await asyncio.sleep(0.5)
+
+    assert "0 discarded" in await run(
+        program, "deadletters", "discard", "--all", "--error", "nonsense"
+    )
+    assert "2 discarded" in await run(program, *discard, "--trigger", "write")
+
+
+async def test_archived_events_go_through_the_sensor_again(
+    program: Program, receiver: Receiver, hook: str
+) -> None:
+    for number in (1, 5, 6):
+        await post(hook, number)
+    await receiver.wait(2)
+    arguments = ("replay", "--source=web", "--event=hook", "--since=1h", "--sensor=numbers/write")
+
+    would = await run_json(program, *arguments, "--dry-run")
+    assert len(receiver.requests) == 2
+    did = await run_json(program, *arguments)
+
+    assert len(would) == len(did) == 2
+    assert [body["n"] for body in receiver.bodies] == [5, 6, 5, 6]
+
+
+async def test_send_puts_an_event_on_the_bus_and_says_what_is_wrong_with_its_data(
+    program: Program, receiver: Receiver, hook: str
+) -> None:
+    await run(program, "send", "web", "hook", "-d", '{"body": {"n": 9}}')
+    await receiver.wait(1)
+    assert receiver.bodies == [{"n": 9}]
+
+    status, output = await tiphys("send", "web", "hook", "-d", "{", env={"TIPHYS_API": program.api})
+    assert status == 1
+    assert output.startswith("error: the data is not JSON")
+
+
+async def test_a_client_without_an_instance_is_told_how_to_get_one() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+
+    status, output = await tiphys("events", "list", "--api", url)
+
+    assert status == 1
+    assert f"no running instance answers at {url}" in output
+    assert "tiphys run PATH" in output
+    assert "Traceback" not in output
+
+
+async def test_events_are_recorded_as_files_and_followed_as_they_come(
+    program: Program, hook: str
+) -> None:
+    await post(hook, 1)
+    folder = program.folder / "recorded"
+    await run(program, "events", "record", str(folder), "--source", "web")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{program.api}/api/v1/events/tail?source=web") as answer,
+    ):
+        await asyncio.sleep(0.3)
+        event = await post(hook, 2)
+        line = json.loads(await answer.content.readline())
+
+    (path,) = folder.iterdir()
+    assert json.loads(path.read_text())["data"]["body"] == {"n": 1}
+    assert (line["id"], line["data"]["body"]) == (event, {"n": 2})
+
+
+async def test_an_api_away_from_the_loopback_demands_its_token(program: Program) -> None:
+    program.options = ("--api-host=0.0.0.0",)
+    program.write("all.yaml", dumped(event_source("web", {"hook": webhook(free_port())})))
+    await program.start()
+    token = (program.data_dir / "api-token").read_text().strip()
+
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{program.api}/api/v1/status") as refused:
+            assert refused.status == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        async with session.get(f"{program.api}/api/v1/status", headers=headers) as let_in:
+            assert let_in.status == 200
+    assert (program.data_dir / "api-token").stat().st_mode & 0o077 == 0
+    assert token not in program.output
+
+
+async def test_the_api_describes_itself(program: Program, hook: str) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{program.api}/api/v1/openapi.json") as answer,
+    ):
+        document = await answer.json()
+
+    assert document["openapi"].startswith("3.")
+    assert "/api/v1/dead-letters/{id}/replay" in document["paths"]
