@@ -130,9 +130,8 @@ async def test_dead_letters_are_discarded_by_what_they_match(
     await receiver.wait(2)
     await asyncio.sleep(0.5)
 
-    assert "0 discarded" in await run(
-        program, "deadletters", "discard", "--all", "--error", "nonsense"
-    )
+    discard = ("deadletters", "discard", "--all")
+    assert "0 discarded" in await run(program, *discard, "--error", "nonsense")
     assert "2 discarded" in await run(program, *discard, "--trigger", "write")
 
 

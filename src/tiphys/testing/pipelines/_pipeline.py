@@ -135,40 +135,36 @@ class Pipeline:
         Scripts run in *scripts*, which stays open.  Raises :exc:`ManifestError` for an event that
         its EventSource does not have.
         """
-        return await _Playing(self, scripts).play(list(events), until)
+        given = list(events)
+        clock = VirtualClock()
+        if given and given[0].at is not None:
+            clock = VirtualClock(_moment(given[0].at, clock.now()))
+        return await _Playing(self, scripts, clock).play(given, until)
 
 
 class _Playing:
     """One run."""
 
-    def __init__(self, pipeline: Pipeline, scripts: WorkerPool) -> None:
+    def __init__(self, pipeline: Pipeline, scripts: WorkerPool, clock: VirtualClock) -> None:
         self._pipeline = pipeline
         self._scripts = scripts
-        self._clock = VirtualClock()
+        self._clock = clock
         self._run = Run([], [], [], [])
         self._ids: dict[str, datetime] = {}
         self._triggers = [
-            (sensor, TriggerRun(sensor, trigger, scripts, self._clock, self._run.verdicts))
+            (sensor, TriggerRun(sensor, trigger, scripts, clock, self._run.verdicts))
             for sensor in pipeline.sensors.values()
             for trigger in sensor.triggers.values()
         ]
 
     async def play(self, events: Sequence[Given], until: datetime | timedelta | None) -> Run:
         for number, given in enumerate(events, 1):
-            now = self._moment(given.at)
-            if number == 1:
-                self._clock = VirtualClock(now)
+            now = self._clock.now() if number == 1 else _moment(given.at, self._clock.now())
             await self._pass_time(number, now)
             await self._receive(number, given, now)
         if until is not None:
-            await self._pass_time(len(events), self._moment(until))
+            await self._pass_time(len(events), _moment(until, self._clock.now()))
         return self._run
-
-    def _moment(self, at: datetime | timedelta | None) -> datetime:
-        now = self._clock.now()
-        if at is None:
-            return now
-        return at if isinstance(at, datetime) else now + at
 
     async def _pass_time(self, number: int, now: datetime) -> None:
         if now > self._clock.now():
@@ -188,8 +184,9 @@ class _Playing:
         for sensor, trigger in self._triggers:
             if (event.source, event.subject) not in trigger.subjects:
                 continue
-            if (apart := self._apart(sensor, event.source)) and not given.published:
-                self._run.verdicts.append(Verdict(number, sensor.name, "", "dropped", reason=apart))
+            if (reason := self._apart(sensor, event.source)) and not given.published:
+                verdict = Verdict(number, sensor.name, trigger.name, "dropped", reason=reason)
+                self._run.verdicts.append(verdict)
                 continue
             self._run.actions.extend(await trigger.receive(seen, position))
 
@@ -225,6 +222,12 @@ class _Playing:
             f"the sensor {sensor.name} listens on the EventBus {bus_name(sensor.manifest)}, and "
             f"{source_name} publishes on {bus_name(source.manifest)}"
         )
+
+
+def _moment(at: datetime | timedelta | None, now: datetime) -> datetime:
+    if at is None:
+        return now
+    return at if isinstance(at, datetime) else now + at
 
 
 def _by_name(found: Iterable[ManifestT], paths: str) -> dict[str, ManifestT]:

@@ -88,6 +88,7 @@ class TriggerRun:
         verdicts: list[Verdict],
     ) -> None:
         plan = trigger.plan
+        self.name = plan.name
         self.subjects = plan.subjects
         self._sensor = sensor.name
         self._trigger = trigger

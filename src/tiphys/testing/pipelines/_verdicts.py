@@ -30,6 +30,11 @@ class Verdict:
     reason: str = ""
 
     @property
+    def place(self) -> str:
+        """``sensor/trigger``; empty for the event source."""
+        return f"{self.sensor}/{self.trigger}" if self.sensor else ""
+
+    @property
     def sentence(self) -> str:
         """The verdict for people."""
         match self.step:
@@ -53,8 +58,7 @@ def trace(events: Sequence[CloudEvent], verdicts: Iterable[Verdict]) -> str:
         lines.append(f"{number}. {event.source}/{event.subject} at {event.time} (id {event.id})")
         mine = [verdict for verdict in found if verdict.number == number]
         for verdict in mine:
-            place = f"{verdict.sensor}/{verdict.trigger}" if verdict.trigger else event.source
-            lines.append(f"     {place}: {verdict.sentence}")
+            lines.append(f"     {verdict.place or event.source}: {verdict.sentence}")
         if not mine:
             lines.append("     no sensor has a dependency on it")
     return "\n".join(lines)
