@@ -109,6 +109,12 @@ class Program:
         if ready:
             await self.wait_ready()
 
+    async def revive(self) -> None:
+        """Start it if it is dead; in any case wait until it is ready."""
+        if self.process is None or self.process.returncode is not None:
+            await self.start()
+        await self.wait_ready()
+
     async def wait_ready(self, timeout: float = 20.0) -> None:
         """Until ``/readyz`` says so."""
         async with asyncio.timeout(timeout), aiohttp.ClientSession() as session:

@@ -76,6 +76,7 @@ async def test_killing_the_bus_and_the_program_loses_no_accepted_event(
     program: Program, receiver: Receiver
 ) -> None:
     port = free_port()
+    program.options = ("--log-level=warn",)
     program.write(
         "all.yaml",
         dumped(
@@ -92,7 +93,7 @@ async def test_killing_the_bus_and_the_program_loses_no_accepted_event(
     for seed in range(ROUNDS):
         async with background(kill_at_random(program, seed)):
             await ledger.send(range(seed * EVENTS, (seed + 1) * EVENTS))
-        await program.wait_ready()
+        await program.revive()
 
     acted: set[int] = set()
     async with asyncio.timeout(90):

@@ -21,6 +21,10 @@ from tiphys.errors import TiphysError
 COMMANDS = {
     "run": "Run everything in these files and folders.",
     "lint": "Check manifests.",
+    "test": "Run unit tests for manifests.",
+    "render": "Show what a trigger would send, and why, without sending it.",
+    "eval": "Evaluate one expression on one document.",
+    "diff": "Compare what two versions of manifests do about archived events.",
     "schema": "Print the JSON schema of the manifests, for editors.",
     "send": "Put a test event on the bus of a running instance.",
     "events": "List, follow and record the events on the bus.",

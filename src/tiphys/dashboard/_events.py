@@ -33,7 +33,10 @@ class EventOperations:
     def all(self) -> list[Operation]:
         """What there is."""
         since = {"since": "Not older than this: RFC 3339, or a duration; 1h if absent."}
-        status = {"status": "acted on, filtered, waiting, failing, dead-lettered or pending."}
+        status = {
+            "status": "acted on, filtered, waiting, failing, dead-lettered or pending.",
+            "data": "`true`: whole events with their data, instead of what became of them.",
+        }
         put = {
             "eventSource": "Whose event it is.",
             "eventName": "Name of the event.",
@@ -84,10 +87,14 @@ class EventOperations:
         """Events and what became of them."""
         query = request.query_params
         since = moment_of(query.get("since"), "since") or datetime.now(UTC) - timedelta(hours=1)
+        source, name = query.get("source", "*"), query.get("event", "*")
+        if query.get("data") == "true":
+            whole = trace.archived(self._instance, source, name, since)
+            return answer([_shown(event) async for event in whole])
         found = await trace.events(
             self._instance,
-            event_source=query.get("source", "*"),
-            event_name=query.get("event", "*"),
+            event_source=source,
+            event_name=name,
             since=since,
             status=query.get("status", ""),
         )

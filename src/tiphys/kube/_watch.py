@@ -81,7 +81,8 @@ class Watch:
         self._target = target
         self._selectors = selectors
         self._snapshot = snapshot
-        self._version = ""
+        self.version = ""
+        """The resource version up to which everything has been reported."""
         self._interrupted = False
 
     async def __aiter__(self) -> AsyncIterator[Change]:
@@ -89,11 +90,11 @@ class Watch:
         pauses = capped_backoff()
         while True:
             try:
-                if not self._version:
+                if not self.version:
                     listing = await self._snapshot()
                     for change in self._differences(listing.items):
                         yield change
-                    self._version = listing.resource_version
+                    self.version = listing.resource_version
                     self.synced.set()
                 async with self._open() as answer:
                     self._note(connected=True)
@@ -103,7 +104,7 @@ class Watch:
                             yield happened
                 pause = next(pauses)  # ended by the server, as each request is some time
             except Gone:
-                self._version = ""
+                self.version = ""
                 pause = next(pauses)
             except KubernetesError as error:
                 if not self.synced.is_set() and not _passes(error):
@@ -122,7 +123,7 @@ class Watch:
             **self._selectors,
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "resourceVersion": self._version,
+            "resourceVersion": self.version,
             "timeoutSeconds": str(seconds),
         }
         return self._transport.open(
@@ -143,7 +144,7 @@ class Watch:
             raise ClusterUnavailable(f"cannot {self._target}: the stream is broken") from error
         if kind == "ERROR":
             raise from_status(obj, int(obj.get("code") or 500), self._target)
-        self._version = (obj.get("metadata") or {}).get("resourceVersion") or self._version
+        self.version = (obj.get("metadata") or {}).get("resourceVersion") or self.version
         if kind == "BOOKMARK":
             return None
         return self._changed(kind == "DELETED", obj)

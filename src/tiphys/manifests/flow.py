@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
 
+from tiphys.languages import LanguageError, durations
 from tiphys.manifests.common import Block, Duration
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
 class Debounce(Block):
@@ -88,3 +93,46 @@ class Dedupe(Block):
     window: Duration = Field(
         0.0, description="For how long after an event further ones with the same key are dropped."
     )
+
+
+def start_moment(text: str, now: datetime) -> datetime | None:
+    """
+    The moment that a `startFrom` means; None for events from now on.
+
+    Raises :exc:`ValueError`.
+    """
+    if text in ("", "new"):
+        return None
+    if text == "all":
+        return datetime.fromtimestamp(0, UTC)
+    try:
+        ago = durations.parse(text)
+    except LanguageError:
+        pass
+    else:
+        if ago <= 0:
+            raise ValueError(f"`{text}` is not in the past")
+        return now - timedelta(microseconds=ago // 1000)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"`{text}` is neither `new`, `all`, an RFC 3339 time, nor a duration such as `24h`"
+        ) from None
+    if moment.tzinfo is None:
+        raise ValueError(f"the time `{text}` has no zone; write `{text}Z` for UTC")
+    return moment
+
+
+def time_of_day(text: str) -> timedelta:
+    """
+    Time since midnight of a text such as `09:30`, `09:30:15` or `24:00`.
+
+    Raises :exc:`ValueError`.
+    """
+    found = _TIME.fullmatch(text)
+    if found is not None:
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        if hours < 24 or (hours, minutes, seconds) == (24, 0, 0):
+            return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    raise ValueError(f"`{text}` is no time of day such as `09:30` or `09:30:15`")

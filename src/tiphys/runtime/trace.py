@@ -84,6 +84,17 @@ async def events(
     return listed
 
 
+async def archived(
+    instance: Standalone, event_source: str, event_name: str, since: datetime
+) -> AsyncIterator[CloudEvent]:
+    """The events themselves, on all buses since a moment, oldest first on each."""
+    subject = f"default.{event_source or '*'}.{event_name or '*'}"
+    for opened in list(instance.buses.values()):
+        async for record in opened.bus.events().read(subject, since=since):
+            if (event := _decoded(record)) is not None:
+                yield event
+
+
 async def follow(
     instance: Standalone, event_source: str = "*", event_name: str = "*"
 ) -> AsyncIterator[CloudEvent]:

@@ -28,10 +28,20 @@ log = structlog.get_logger("argo-events.sensor")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Action:
-    """One firing of a trigger: the events by dependency, and an id that any repetition shares."""
+    """
+    One firing of a trigger: the events by dependency, and an id that any repetition shares.
+
+    *origins* are the ids of the events on the bus where *events* are made of several of them.
+    """
 
     id: str
     events: Mapping[str, Event]
+    origins: tuple[str, ...] = ()
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """The ids of the events on the bus."""
+        return self.origins or tuple(event.id for event in self.events.values())
 
 
 def action_id(sensor: str, trigger: str, events: Mapping[str, Event]) -> str:
@@ -171,8 +181,9 @@ class ActionRunner:
                 self._end_to_end.observe(max(0.0, (self._clock.now() - latest).total_seconds()))
 
     def _note(self, step: Step, action: Action, **details: Any) -> None:
-        events = tuple(event.id for event in action.events.values())
-        self._history.add(step, events, self._sensor, self.plan.name, action=action.id, **details)
+        self._history.add(
+            step, action.event_ids, self._sensor, self.plan.name, action=action.id, **details
+        )
 
     def _fields(self, action: Action) -> dict[str, Any]:
         return {
@@ -180,7 +191,7 @@ class ActionRunner:
             "triggerName": self.plan.name,
             "triggerType": self._trigger.log_name,
             "triggeredBy": list(action.events),
-            "triggeredByEvents": [event.id for event in action.events.values()],
+            "triggeredByEvents": list(action.event_ids),
         }
 
     def _log_success(self, action: Action) -> None:

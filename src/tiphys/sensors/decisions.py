@@ -94,10 +94,7 @@ class TriggerDecisions:
             passed = await self._passed(dependency, event)
             if passed is None:
                 continue
-            if self.plan.condition.needs_state:
-                decision = await self._with_state(position, dependency.name, passed)
-            else:
-                decision = Decision(self._action({dependency.name: passed}), None)
+            decision = await self._concluded(position, dependency.name, passed)
             if decision is not None:
                 decisions.append(decision)
         return decisions
@@ -145,36 +142,44 @@ class TriggerDecisions:
             **details,
         )
 
-    async def _with_state(
+    async def _concluded(
         self, position: Position, dependency: str, event: Event
+    ) -> Decision | None:
+        """The action that an event sets in motion which passed the filters of *dependency*."""
+        if not self.plan.condition.needs_state:
+            return Decision(self._action({dependency: event}), None)
+        return await self._with_state(self._state, position, dependency, event)
+
+    async def _with_state(
+        self, state: ConditionState, position: Position, dependency: str, event: Event
     ) -> Decision | None:
         """The action that an event of a condition with ``&&`` completes, if it does."""
         async with self._one_at_a_time:
             events = await insist(
-                lambda: self._completed(position, dependency, event.cloud_event), self._clock
+                lambda: self._completed(state, position, dependency, event.cloud_event), self._clock
             )
         if events is None:
             return None
         return Decision(self._action({name: Event(e) for name, e in events.items()}), dependency)
 
     async def _completed(
-        self, position: Position, dependency: str, event: CloudEvent
+        self, state: ConditionState, position: Position, dependency: str, event: CloudEvent
     ) -> Mapping[str, CloudEvent] | None:
-        memory = await self._state.read()
+        memory = await state.read()
         if not position.is_after(memory.through.get(dependency)):
             # This message was used up before; what it decided is either pending or done.
-            return await self._state.pending(position.sequence, dependency)
+            return await state.pending(position.sequence, dependency)
         held = memory.held.get(dependency)
         if held is not None and held.position.is_after(position):
             return None  # it comes again, and a newer one waits
         present = {*memory.held, dependency}
         if not self.plan.condition.holds(present):
-            await self._state.hold(dependency, Held(event, position))
+            await state.hold(dependency, Held(event, position))
             missing = [name for name in self.plan.condition.names if name not in present]
             self._note("held", event.id, dependency=dependency, missing=missing)
             return None
         events = {name: held.event for name, held in memory.held.items()} | {dependency: event}
-        await self._state.decide(memory, position, dependency, events)
+        await state.decide(memory, position, dependency, events)
         return events
 
     def _action(self, events: Mapping[str, Event]) -> Action:

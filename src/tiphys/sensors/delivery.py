@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
 from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 from prometheus_client import Gauge
@@ -34,12 +35,18 @@ REMEMBERED = 60.0  # seconds for which the id of a handled event is known (spec:
 
 
 @dataclasses.dataclass(slots=True)
-class _Work:
-    """A message at work.  *delivery* is its newest copy, because only that can be acknowledged."""
+class Work:
+    """
+    A message at work.
+
+    *delivery* is its newest copy, because only that can be acknowledged; *begun* tells that its
+    actions are under way, or that there are none and it is being acknowledged.
+    """
 
     delivery: Delivery
     started: float
     event_id: str = ""
+    begun: bool = False
 
     @property
     def position(self) -> Position:
@@ -69,33 +76,47 @@ class TriggerDelivery:
         self._pending = pending
         self._in_order = asyncio.Lock()
         self._slots = asyncio.Semaphore(plan.concurrency)
-        self._work: dict[int, _Work] = {}
+        self._work: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._recent = _RecentIds()
         self._log = log.bind(sensorName=sensor, triggerName=plan.name)
 
-    async def consume(self, subscription: Subscription) -> None:
-        """Handle the messages of *subscription* until cancelled."""
-        in_order = self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER
+    async def open(self, subscriptions: int) -> None:
+        """Get ready to consume from so many subscriptions."""
+
+    def background(self) -> list[Coroutine[Any, Any, None]]:
+        """What must run beside consuming, until cancelled; :meth:`keep_alive` also after it."""
+        return []
+
+    async def consume(self, subscription: Subscription, number: int = 0) -> None:
+        """Handle the messages of *subscription*, of several the one *number*, until cancelled."""
         while True:
-            await self._slots.acquire()  # there is no point in fetching what cannot be worked on
-            self._slots.release()
-            room = IN_ORDER_AHEAD if in_order else self.plan.concurrency - len(self._work)
-            deliveries = await subscription.fetch(max(1, room))
+            deliveries = await subscription.fetch(await self._room())
             for work in [work for d in deliveries if (work := self._registered(d))]:
-                if in_order:
-                    async with self._in_order:
-                        await self._finish(work, await self._decided(work))
-                else:
-                    await self._admit(work)
+                await self._handle(work)
 
     async def keep_alive(self) -> None:
         """Tell the bus of messages at work, so that long actions are not delivered again."""
         while True:
-            await asyncio.sleep(KEEP_ALIVE)
+            await self._clock.sleep(KEEP_ALIVE)
+            now = self._clock.monotonic()
             for work in list(self._work.values()):
-                if time.monotonic() - work.started >= KEEP_ALIVE / 2:
+                if now - work.started >= KEEP_ALIVE / 2:
                     await work.delivery.in_progress()
+
+    async def put_back(self) -> None:
+        """Give messages back to the bus whose actions have not begun, once nothing is consumed."""
+        for sequence, work in list(self._work.items()):
+            if not work.begun:
+                del self._work[sequence]
+                self._recent.discard(work.event_id)
+                await work.delivery.nak()
+        self._pending.set(len(self._work))
+
+    async def finish(self) -> None:
+        """Wait for the actions that have begun, and for their acknowledgement."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def close(self, grace: float) -> None:
         """Wait for running actions, at most *grace* seconds; the rest is delivered again later."""
@@ -103,45 +124,81 @@ class TriggerDelivery:
             await asyncio.wait(self._tasks, timeout=grace)
         await asyncio.gather(*(stop(task) for task in list(self._tasks)))
 
-    def _registered(self, delivery: Delivery) -> _Work | None:
+    async def _room(self) -> int:
+        """How many messages to fetch; waits, as there is no point in fetching more than fits."""
+        if self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER:
+            return IN_ORDER_AHEAD
+        await self._slots.acquire()
+        self._slots.release()
+        return max(1, self.plan.concurrency - len(self._work))
+
+    def _registered(self, delivery: Delivery) -> Work | None:
         """*delivery* as work; None when it is one more copy of a message that is at work."""
         if (work := self._work.get(delivery.sequence)) is not None:
             work.delivery = delivery
             return None
-        work = self._work[delivery.sequence] = _Work(delivery, time.monotonic())
+        work = self._work[delivery.sequence] = Work(delivery, self._clock.monotonic())
         self._pending.set(len(self._work))
         return work
 
-    async def _admit(self, work: _Work) -> None:
-        """Decide on a message, and let its actions run beside those of others."""
-        decisions = await self._decided(work)
-        if self.plan.acknowledgement is Acknowledgement.BEFORE and not await self._settle(work):
-            decisions = []  # they follow when the message comes again
-            self._recent.discard(work.event_id)
-        await self._slots.acquire()
-        task = asyncio.create_task(self._finish_in_slot(work, decisions))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _handle(self, work: Work) -> None:
+        """Decide on a message; its actions run alone, or beside those of others."""
+        if self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER:
+            async with self._in_order:
+                decisions = await self._decided(work)
+                # A task, because what has begun also ends when consuming is cancelled.
+                task = self._begin(work, self._finish(work, decisions))
+                await asyncio.wait([task])
+        else:
+            decisions = await self._decided(work)
+            await self._slots.acquire()
+            self._begin(work, self._finish_in_slot(work, decisions))
 
-    async def _finish_in_slot(self, work: _Work, decisions: list[Decision]) -> None:
+    def _begin(self, work: Work | None, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if work is not None:
+            work.begun = True
+        task = asyncio.create_task(ending)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._log.error("A message failed and comes again", exc_info=error)
+
+    async def _finish_in_slot(self, work: Work, decisions: list[Decision]) -> None:
         try:
             await self._finish(work, decisions)
         finally:
             self._slots.release()
 
-    async def _finish(self, work: _Work, decisions: list[Decision]) -> None:
-        """Run the actions of a message, then acknowledge it."""
+    async def _finish(
+        self, work: Work, decisions: list[Decision], settled: Callable[[], None] | None = None
+    ) -> None:
+        """
+        Run the actions of a message, and acknowledge it before or afterwards.
+
+        *settled* is called once that is confirmed.
+        """
+        before = self.plan.acknowledgement is Acknowledgement.BEFORE
         try:
+            if before and not await self._settle(work):
+                self._recent.discard(work.event_id)  # the actions follow when it comes again
+                return
+            if before and settled is not None:
+                settled()
             for decision in decisions:
                 await self.execution.carry_out(decision.action)
                 await self.decisions.done(work.position, decision)
-            if self.plan.acknowledgement is not Acknowledgement.BEFORE:
-                await self._settle(work)
+            if not before and await self._settle(work) and settled is not None:
+                settled()
         finally:
             self._work.pop(work.delivery.sequence, None)
             self._pending.set(len(self._work))
 
-    async def _settle(self, work: _Work) -> bool:
+    async def _settle(self, work: Work) -> bool:
         """Acknowledge; false when the bus did not confirm, and the message will come again."""
         try:
             await work.delivery.ack()
@@ -153,7 +210,7 @@ class TriggerDelivery:
             return False
         return True
 
-    async def _decided(self, work: _Work) -> list[Decision]:
+    async def _decided(self, work: Work) -> list[Decision]:
         """The actions that a message sets in motion."""
         try:
             event = CloudEvent.decode(work.delivery.body)

@@ -61,8 +61,7 @@ class Execution:
         letter = self.runner.dead_letter(action, failure)
         await insist(lambda: self._dead_letters.store(letter), self._clock)
         self._count.inc()
-        ids = [event.id for event in action.events.values()]
-        self._note("dead-lettered", *ids, deadLetter=letter.id, error=letter.error)
+        self._note("dead-lettered", *action.event_ids, deadLetter=letter.id, error=letter.error)
         self._log.error(
             "An action failed for good and is kept as a dead letter",
             deadLetter=letter.id,

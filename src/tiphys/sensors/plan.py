@@ -20,6 +20,7 @@ from tiphys.manifests.conditions import Condition
 from tiphys.manifests.known import TRIGGER_TYPES
 from tiphys.manifests.sensor import Dependency, Policy, RateLimit, SensorSpec, Trigger
 from tiphys.sensors.filters import DependencyFilter, compile_filters
+from tiphys.sensors.flow.plan import FlowPlan, awaited, plan_flow
 from tiphys.sensors.parameters import CompiledParameter, compile_parameters
 from tiphys.sensors.transforms import Transform, compile_transform
 from tiphys.triggers import triggers
@@ -47,6 +48,7 @@ class DependencyPlan:
     event_name: str
     transform: Transform | None
     filter: DependencyFilter | None
+    start_from: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +78,7 @@ class TriggerPlan:
     acknowledgement: Acknowledgement
     concurrency: int
     manifest: Trigger
+    flow: FlowPlan | None = None
 
     @property
     def subjects(self) -> dict[tuple[str, str], str]:
@@ -86,6 +89,15 @@ class TriggerPlan:
         """
         return {(d.event_source, d.event_name): d.name for d in self.dependencies.values()}
 
+    @property
+    def starts(self) -> dict[tuple[str, str], str]:
+        """The ``startFrom`` of the events that have one."""
+        return {
+            (d.event_source, d.event_name): d.start_from
+            for d in self.dependencies.values()
+            if d.start_from not in ("", "new")
+        }
+
 
 def plan_dependencies(spec: SensorSpec) -> dict[str, DependencyPlan]:
     """The dependencies by name; of equal names the last counts."""
@@ -95,19 +107,22 @@ def plan_dependencies(spec: SensorSpec) -> dict[str, DependencyPlan]:
 def plan_trigger(
     manifest: Trigger,
     dependencies: dict[str, DependencyPlan],
-    names: Sequence[str],
+    declared: Sequence[Dependency],
     *,
     strict: bool,
 ) -> TriggerPlan:
     """
     Work out one trigger.
 
-    *names* are the sensor's dependencies in order; *strict* takes an absent ``atLeastOnce`` for
+    *declared* are the sensor's dependencies in order; *strict* takes an absent ``atLeastOnce`` for
     false, as Argo Events does.  Raises :exc:`ManifestError` and the errors of the registry.
     """
     template = manifest.template
     if template is None or not template.name:
         raise ManifestError("trigger must define a name", path="template.name")
+    names = [dependency.name for dependency in declared]
+    if not template.conditions:
+        names = [name for name in names if name != awaited(manifest)]
     try:
         condition = conditions.parse(template.conditions, names)
     except LanguageError as error:
@@ -115,16 +130,19 @@ def plan_trigger(
     dead_letter = None
     if manifest.dlq_trigger is not None:
         dead_letter = plan_action(manifest.dlq_trigger)
+    flow = plan_flow(manifest, condition, declared)
+    used = [*condition.names, *filter(None, [awaited(manifest)])]
     return TriggerPlan(
         name=template.name,
         conditions=template.conditions,
         condition=condition,
-        dependencies={name: dependencies[name] for name in condition.names},
+        dependencies={name: dependencies[name] for name in used},
         action=plan_action(manifest),
         dead_letter_action=dead_letter,
-        acknowledgement=_acknowledgement(manifest.at_least_once, strict),
-        concurrency=DEFAULT_CONCURRENCY,
+        acknowledgement=_acknowledgement(manifest, strict),
+        concurrency=manifest.concurrency or DEFAULT_CONCURRENCY,
         manifest=manifest,
+        flow=flow,
     )
 
 
@@ -160,9 +178,11 @@ def backoff(block: BackoffBlock | None) -> Backoff:
     return Backoff(block.duration, block.factor, block.jitter, steps)
 
 
-def _acknowledgement(at_least_once: bool | None, strict: bool) -> Acknowledgement:
+def _acknowledgement(manifest: Trigger, strict: bool) -> Acknowledgement:
+    at_least_once = manifest.at_least_once
+    side_by_side = bool(manifest.order_by) or (manifest.concurrency or 1) > 1
     if at_least_once:
-        return Acknowledgement.AFTER_IN_ORDER
+        return Acknowledgement.AFTER if side_by_side else Acknowledgement.AFTER_IN_ORDER
     if at_least_once is None and not strict:
         return Acknowledgement.AFTER
     return Acknowledgement.BEFORE
@@ -188,4 +208,5 @@ def _dependency(dependency: Dependency) -> DependencyPlan:
         event_name=dependency.event_name,
         transform=compiled,
         filter=compile_filters(dependency),
+        start_from=dependency.start_from,
     )

@@ -6,13 +6,13 @@ import asyncio
 import dataclasses
 import ssl
 from contextlib import AsyncExitStack
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import structlog
 
 from tiphys.aio import Clock, SystemClock, capped_backoff, stop
 from tiphys.bus import Bus, State, Subscription, insist
-from tiphys.errors import TiphysError
+from tiphys.errors import ManifestError, TiphysError
 from tiphys.languages import LanguageError
 from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.common import TLS, ConfigMapRef, SecretRef
@@ -24,11 +24,22 @@ from tiphys.sensors.dead_letters import DeadLetters
 from tiphys.sensors.decisions import Note, TriggerDecisions
 from tiphys.sensors.delivery import TriggerDelivery
 from tiphys.sensors.execution import Execution
+from tiphys.sensors.flow.control import place
+from tiphys.sensors.flow.decisions import FlowDecisions
+from tiphys.sensors.flow.delivery import FlowDelivery
+from tiphys.sensors.flow.lease import Lease
+from tiphys.sensors.flow.register import registered
+from tiphys.sensors.flow.start import subscribe
+from tiphys.sensors.gate import Gate
+from tiphys.sensors.pauses import Pauses
 from tiphys.sensors.plan import ActionPlan, TriggerPlan, plan_dependencies, plan_trigger
 from tiphys.sensors.reconcile import reconcile
-from tiphys.sensors.resets import compile_schedules, run_resets
+from tiphys.sensors.resets import compile_schedules
 from tiphys.sensors.state import ConditionState
+from tiphys.sensors.trigger_run import TriggerRun, TriggerStatus
 from tiphys.triggers import TriggerContext
+
+MAX_PENDING = 1000  # messages that a trigger may have at once, the default of NATS
 
 log = structlog.get_logger("argo-events.sensor")
 
@@ -47,21 +58,6 @@ class Secrets(Protocol):
     async def tls(self, tls: TLS) -> ssl.SSLContext:
         """The client context that *tls* describes."""
         ...
-
-
-@dataclasses.dataclass
-class TriggerStatus:
-    """
-    How a trigger fares.
-
-    *phase* ``broken`` means that it cannot run before its manifest is changed; *error* says why.
-    """
-
-    name: str
-    type: str = ""
-    events: list[str] = dataclasses.field(default_factory=list)
-    phase: Literal["starting", "running", "broken", "stopped"] = "starting"
-    error: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,19 +90,24 @@ class SensorRunner:
         self._spec = spec
         self._services = services
         self._plans = self._planned()
-        self._deliveries: list[TriggerDelivery] = []
+        self._pauses = Pauses(services.bus, name, services.clock)
+        self._runs: dict[str, TriggerRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
         self._log = log.bind(sensorName=name, **spec.logging_fields)
 
     @property
     def ready(self) -> bool:
-        """Whether every trigger that can run has its subscriptions."""
-        return all(status.phase in ("running", "broken") for status in self.statuses.values())
+        """Whether every trigger that can run has its subscriptions, or waits for a reason."""
+        return all(
+            status.phase in ("running", "paused", "standby", "broken")
+            for status in self.statuses.values()
+        )
 
     def delivery(self, trigger: str) -> TriggerDelivery | None:
         """The running trigger of that name; None where there is none, or it is broken."""
-        return next((d for d in self._deliveries if d.plan.name == trigger), None)
+        run = self._runs.get(trigger)
+        return None if run is None else run.delivery
 
     async def start(self) -> None:
         """Begin; returns at once, :attr:`statuses` tell when the subscriptions are there."""
@@ -116,22 +117,55 @@ class SensorRunner:
     async def stop(self, grace: float = 10.0) -> None:
         """Stop fetching, let running actions end within *grace* seconds, release everything."""
         await asyncio.gather(*(stop(task) for task in self._tasks))
-        await asyncio.gather(*(delivery.close(grace) for delivery in self._deliveries))
+        await asyncio.gather(*(run.close(grace) for run in self._runs.values()))
         await self._stack.aclose()
         for status in self.statuses.values():
             status.phase = "stopped"
 
+    async def pause(self, trigger: str | None = None) -> None:
+        """
+        Let a trigger, or all, take no more events; they wait on the bus, also over a restart.
+
+        Returns when no further action begins; what has begun ends.  Raises :exc:`ManifestError`
+        when there is no such trigger, and :exc:`BusError`.
+        """
+        self._require(trigger)
+        await self._pauses.pause(trigger)
+        runs = [run for name, run in self._runs.items() if trigger in (None, name)]
+        await asyncio.gather(*(run.halted() for run in runs))
+        self._log.info("Paused", triggerName=trigger or "all")
+
+    async def resume(self, trigger: str | None = None) -> None:
+        """
+        Let a paused trigger, or all, go on with their backlog.
+
+        Raises :exc:`ManifestError` when there is no such trigger or its manifest suspends it, and
+        :exc:`BusError`.
+        """
+        self._require(trigger)
+        if any(plan.name == trigger and plan.manifest.suspend for plan in self._plans):
+            raise ManifestError(
+                f"the trigger {self.name}/{trigger} is suspended in its manifest; remove `suspend`"
+            )
+        await self._pauses.resume(trigger)
+        self._log.info("Resumed", triggerName=trigger or "all")
+
+    def _require(self, trigger: str | None) -> None:
+        if trigger is not None and trigger not in self.statuses:
+            raise ManifestError(f"the sensor {self.name!r} has no trigger {trigger!r}")
+
     def _planned(self) -> list[TriggerPlan]:
         spec = self._spec
         dependencies = plan_dependencies(spec)
-        names = [dependency.name for dependency in spec.dependencies]
         plans = []
         for index, manifest in enumerate(spec.triggers):
             template = manifest.template
             name = template.name if template and template.name else f"triggers[{index}]"
             status = self.statuses[name] = TriggerStatus(name)
             try:
-                plan = plan_trigger(manifest, dependencies, names, strict=self._services.strict)
+                plan = plan_trigger(
+                    manifest, dependencies, spec.dependencies, strict=self._services.strict
+                )
             except (TiphysError, LanguageError) as error:
                 self._break(status, error)
                 continue
@@ -150,57 +184,62 @@ class SensorRunner:
         )
 
     async def _run(self) -> None:
-        bus = self._services.bus
-        state, dead_letters = await insist(self._prepared, self._services.clock)
+        clock = self._services.clock
+        state, dead_letters = await insist(self._prepared, clock)
         async with asyncio.TaskGroup() as group:
+            if (self._spec.replicas or 1) > 1:
+                group.create_task(self._pauses.follow())
             for plan in self._plans:
-                group.create_task(self._supervised(plan, bus, state, dead_letters))
+                group.create_task(self._supervised(plan, state, dead_letters))
 
     async def _prepared(self) -> tuple[State, DeadLetters]:
         bus = self._services.bus
         state = await bus.state(self.name)
         await reconcile(bus, state, self.name, self._spec.dependencies, self._plans)
+        self._plans = await registered(state, self.name, self._plans)
+        await self._pauses.load()
         return state, await DeadLetters.open(bus)
 
-    async def _supervised(
-        self, plan: TriggerPlan, bus: Bus, state: State, dead_letters: DeadLetters
-    ) -> None:
+    async def _supervised(self, plan: TriggerPlan, state: State, dead_letters: DeadLetters) -> None:
         """Run a trigger for ever; a bug in one must not stop the others, nor itself for good."""
+        status = self.statuses[plan.name]
         for pause in capped_backoff(first=1.0, cap=30.0):
             try:
-                await self._run_trigger(plan, bus, state, dead_letters)
+                run = self._runs.get(plan.name)
+                if run is None:
+                    run = self._runs[plan.name] = await self._made(plan, state, dead_letters)
+                await run.run()
+                return
+            except (TiphysError, LanguageError) as error:
+                self._break(status, error)
                 return
             except Exception as error:  # noqa: BLE001  the supervisor is where unforeseen errors end
-                status = self.statuses[plan.name]
                 status.phase, status.error = "starting", f"{type(error).__name__}: {error}"
                 self._log.exception("A trigger stopped and starts again", triggerName=plan.name)
             await self._services.clock.sleep(pause)
 
-    async def _run_trigger(
-        self, plan: TriggerPlan, bus: Bus, state: State, dead_letters: DeadLetters
-    ) -> None:
-        status = self.statuses[plan.name]
-        try:
-            schedules = compile_schedules(plan.manifest.template.conditions_reset)  # type: ignore[union-attr]  # a plan has one
-            delivery = await self._delivery(plan, state, dead_letters)
-        except (TiphysError, LanguageError) as error:
-            self._break(status, error)
-            return
-        self._deliveries.append(delivery)
-        subscriptions = await insist(lambda: self._subscribed(plan, bus), self._services.clock)
-        status.phase = "running"
-        try:
-            async with asyncio.TaskGroup() as group:
-                for subscription in subscriptions:
-                    group.create_task(delivery.consume(subscription))
-                group.create_task(delivery.keep_alive())
-                if schedules and plan.condition.needs_state:
-                    group.create_task(
-                        run_resets(schedules, delivery.decisions.reset, self._services.clock)
-                    )
-        finally:
-            for subscription in subscriptions:
-                await subscription.close()
+    async def _made(self, plan: TriggerPlan, state: State, letters: DeadLetters) -> TriggerRun:
+        """A trigger, ready to run.  Raises :exc:`TiphysError` and the errors of the languages."""
+        clock, flow = self._services.clock, plan.flow
+        lease = None
+        if flow is not None and flow.exclusive:
+            lease = Lease(state, place(plan.name, "lease"), clock)
+        gate = Gate(
+            plan.name,
+            self._pauses,
+            clock,
+            suspended=plan.manifest.suspend,
+            blackout=None if flow is None else flow.blackout,
+            lease=lease,
+        )
+        return TriggerRun(
+            await self._delivery(plan, state, letters),
+            gate,
+            lambda: self._subscribed(plan, state),
+            compile_schedules(plan.manifest.template.conditions_reset),  # type: ignore[union-attr]  # a plan has one
+            self.statuses[plan.name],
+            clock,
+        )
 
     async def _delivery(
         self, plan: TriggerPlan, state: State, dead_letters: DeadLetters
@@ -220,23 +259,25 @@ class SensorRunner:
             note=note,
             clock=clock,
         )
-        decisions = TriggerDecisions(
-            plan,
-            sensor=self.name,
-            state=ConditionState(state, plan.name, plan.dependencies),
-            scripts=services.scripts,
-            note=note,
-            clock=clock,
-        )
-        return TriggerDelivery(
-            plan,
-            decisions,
-            execution,
-            sensor=self.name,
-            pending=services.metrics.pending.labels(*labels),
-            note=note,
-            clock=clock,
-        )
+        deciding: dict[str, Any] = {
+            "sensor": self.name,
+            "state": ConditionState(state, plan.name, plan.dependencies),
+            "scripts": services.scripts,
+            "note": note,
+            "clock": clock,
+        }
+        delivering: dict[str, Any] = {
+            "sensor": self.name,
+            "pending": services.metrics.pending.labels(*labels),
+            "note": note,
+            "clock": clock,
+        }
+        if plan.flow is None:
+            return TriggerDelivery(
+                plan, TriggerDecisions(plan, **deciding), execution, **delivering
+            )
+        decisions = FlowDecisions(plan, bucket=state, **deciding)
+        return FlowDelivery(plan, decisions, bucket=state, execution=execution, **delivering)
 
     def _note(self, trigger: str) -> Note:
         """Takes down steps in the history, and counts what did not pass."""
@@ -279,9 +320,26 @@ class SensorRunner:
         )
         return runner
 
-    async def _subscribed(self, plan: TriggerPlan, bus: Bus) -> list[Subscription]:
+    async def _subscribed(self, plan: TriggerPlan, state: State) -> list[Subscription]:
         """The subscriptions of a trigger, one for each event it needs."""
-        return [
-            await bus.subscribe(self.name, plan.name, dependency, source, event)
-            for (source, event), dependency in plan.subjects.items()
-        ]
+        bus = self._services.bus
+        most = max(MAX_PENDING, plan.concurrency)
+        subscriptions = []
+        for event, dependency in plan.subjects.items():
+            start_from = plan.starts.get(event)
+            if start_from is None:
+                opened = bus.subscribe(self.name, plan.name, dependency, *event, max_pending=most)
+            else:
+                opened = subscribe(
+                    bus,
+                    state,
+                    self._services.clock,
+                    sensor=self.name,
+                    trigger=plan.name,
+                    dependency=dependency,
+                    event=event,
+                    start_from=start_from,
+                    max_pending=most,
+                )
+            subscriptions.append(await opened)
+        return subscriptions

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from tiphys.errors import SecretError
 from tiphys.ingest import Request
+from tiphys.ingest.headers import MASK
 from tiphys.manifests.common import SecretRef, SourceConfig
 from tiphys.manifests.webhook import WebhookContext
 from tiphys.sources._base import Incoming, PushSource, SourceContext, source
@@ -42,6 +43,7 @@ PROJECT_EVENTS = (  # group hooks are made without them
     "VulnerabilityEvents",
 )
 API_PATH = "api/v4"
+TOKEN = "X-Gitlab-Token"
 HINTS = {
     401: "is `accessToken` right, and not expired?",
     403: "may the token manage hooks? It needs the scope `api` and the role Maintainer",
@@ -101,8 +103,11 @@ class GitLab(PushSource[Config]):
         """Check the token; refuse what is no JSON."""
         if self.config.secret_token:
             expected = await signatures.shared_secret(ctx, self.config.secret_token)
-            signatures.check_token(request.header("X-Gitlab-Token"), expected)
-        return Incoming(raw_payload(request), _id(request, ctx))
+            signatures.check_token(request.header(TOKEN), expected)
+        payload = raw_payload(request)
+        if TOKEN in request.headers:  # it is a secret, and the event goes to many places
+            payload["headers"] = {**request.headers, TOKEN: [MASK]}
+        return Incoming(payload, _id(request, ctx))
 
     def active(self, ctx: SourceContext) -> AbstractAsyncContextManager[object]:
         """Keep hooks where the manifest has what it takes."""

@@ -74,7 +74,7 @@ class NATS(Source[Config]):
         login = await _login(config.auth or Auth(), ctx)
         context: ssl.SSLContext | None = await ctx.tls(config.tls) if config.tls else None
         async with connected(servers, login, context) as client:
-            await client.subscribe(config.subject, config.queue or "", client.receive)
+            await client.listen(config.subject, config.queue or "")
             async for message in messages(client):
                 if (lost := _dropped(client)) is not None:
                     yield lost

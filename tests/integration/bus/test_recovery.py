@@ -53,7 +53,9 @@ class Traffic:
 
     async def _worker(self) -> None:
         for number in self.numbers:
-            if number in self.kills and kill(self.bus):
+            if number in self.kills:
+                while not kill(self.bus):
+                    await asyncio.sleep(0.01)
                 self.kills.remove(number)
             with contextlib.suppress(BusError):
                 await self.bus.publish(event(str(number)), timeout=20.0)

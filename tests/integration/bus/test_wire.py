@@ -61,7 +61,7 @@ async def test_an_event_has_the_subject_header_and_body_that_argo_events_reads(
 ) -> None:
     await started(bus)
     listening = await client.subscribe("default.>")
-    await client.flush()
+    await api(client, "INFO")  # the server has seen the subscription once it answers
     event = CloudEvent(
         "9f0c", "webhook", "example", "webhook", "2026-01-02T03:04:05.123456Z",
         "application/json", b'{"a":1}',

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tiphys.errors import KubernetesError
+from tiphys.errors import KubernetesError, NotFound
 from tiphys.kube import CONFIG_MAPS, NAMESPACES, Client, Cluster, Resource, find_cluster
 from tiphys.kube._credentials import FixedCredentials
 from tiphys.testing.kubernetes import APIServer
@@ -64,6 +64,7 @@ class KubernetesContract:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "contract-"}},
         )
         name = made["metadata"]["name"]
+        await there(client, SERVICE_ACCOUNTS, "default", name)  # pods need it
         yield name
         with contextlib.suppress(KubernetesError):
             await client.delete(NAMESPACES, name)
@@ -126,15 +127,26 @@ async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def there(client: Client, resource: Resource, name: str, namespace: str) -> None:
+    """Wait until an object is there."""
+
+    async def check() -> bool:
+        try:
+            return bool(await client.get(resource, name, namespace))
+        except NotFound:
+            return False
+
+    await eventually(check)
+
+
 async def gone(client: Client, resource: Resource, name: str, namespace: str) -> None:
     """Wait until an object is not there any more."""
 
     async def check() -> bool:
         try:
-            await client.get(resource, name, namespace)
-        except KubernetesError as error:
-            return error.status == 404
-        return False
+            return not await client.get(resource, name, namespace)
+        except NotFound:
+            return True
 
     await eventually(check)
 

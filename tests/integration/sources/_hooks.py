@@ -19,12 +19,14 @@ ELSEWHERE = "http://127.0.0.1:9"  # nobody answers there
 OURS = "http://127.0.0.1:{port}"
 
 
-async def until(condition: Callable[[], bool], clock: VirtualClock | None = None) -> None:
+async def until(
+    condition: Callable[[], bool], clock: VirtualClock | None = None, step: float = 1
+) -> None:
     """Wait until something has happened; a clock that is given runs fast meanwhile."""
     async with asyncio.timeout(15):
         while not condition():
             if clock is not None:
-                await clock.advance(1)
+                await clock.advance(step)
             await asyncio.sleep(0.01)
 
 
@@ -36,9 +38,7 @@ class HookContract(PushSourceContract):
     """
 
     place: ClassVar[str]
-    hooks_path: ClassVar[str] = "/hooks"
     creates: ClassVar[str] = "POST"
-    pages: ClassVar[bool] = True
 
     @abc.abstractmethod
     def provider(self) -> Provider:
@@ -140,7 +140,7 @@ class HookContract(PushSourceContract):
                 await until(lambda: status.error is None, clock)
                 assert len(self.urls(provider)) == 1
 
-        assert {self.number(data) for data in _data(endpoint)} >= {1}
+        assert 1 in self._numbers(endpoint.bus.published)
 
     async def test_a_provider_that_is_away_is_tried_until_it_is_there(self) -> None:
         clock = VirtualClock()
@@ -158,9 +158,9 @@ class HookContract(PushSourceContract):
         async with self.provider() as provider:
             provider.fail(500, times=1_000)
             async with self.registering(provider, clock):
-                await until(lambda: clock.monotonic() > 600, clock)
+                await until(lambda: clock.monotonic() > 1200, clock, 5)
 
-            assert 10 <= len(provider.calls) <= 30
+            assert 10 <= len(provider.calls) <= 50
 
     async def test_wrong_credentials_are_an_error_that_does_not_show_them(self) -> None:
         async with self.provider() as provider:
@@ -173,7 +173,7 @@ class HookContract(PushSourceContract):
 
         assert "401: Bad credentials" in error
         assert any(line.get("error") == error for line in lines)
-        for value in self.secrets().values():
+        for value in filter(None, self.secrets().values()):
             assert value not in error + repr(lines)
 
     async def test_a_rate_limit_is_waited_for(self) -> None:
@@ -182,7 +182,7 @@ class HookContract(PushSourceContract):
             provider.fail(429, {"message": "Slow down"}, {"Retry-After": "500"})
             async with self.registering(provider, clock) as endpoint:
                 await until(lambda: endpoint.service.status.error is not None)
-                await until(lambda: clock.monotonic() > 490, clock)
+                await until(lambda: clock.monotonic() > 490, clock, 5)
                 assert len(provider.calls) == 1
                 assert "rate limit" in (endpoint.service.status.error or "")
                 await until(lambda: bool(self.urls(provider)), clock)
@@ -228,9 +228,3 @@ class HookContract(PushSourceContract):
                 await asyncio.sleep(0.1)
 
             assert provider.calls == []
-
-
-def _data(endpoint: Endpoint) -> list[dict[str, Any]]:
-    from tiphys.testing.sources import data_of
-
-    return [data_of(event) for event in endpoint.bus.published]

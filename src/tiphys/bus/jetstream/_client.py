@@ -56,8 +56,14 @@ class Client(nats.aio.client.Client):
 
     async def close_inbox(self, subject: str) -> None:
         """Handle what is on its way, then no more."""
-        if (subscription := self._inbox_subscriptions.pop(subject, None)) is not None:
-            await subscription.drain()  # type: ignore[no-untyped-call]
+        if (subscription := self._inbox_subscriptions.pop(subject, None)) is None:
+            return
+        await self._send_unsubscribe(subscription._id)
+        # nats-py sends the PING of a flush ahead of what waits to be sent, so the first only makes
+        # sure that the server hears of our loss of interest before the second.
+        await self.flush()
+        await self.flush()
+        await subscription.drain()  # type: ignore[no-untyped-call]
 
     async def forget_inboxes(self) -> None:
         """Stop the tasks of all inboxes; nats-py leaves them when its ``close`` fails half-way."""

@@ -97,7 +97,7 @@ class WorkerProcess:
 
     async def wait(self) -> None:
         """Wait until the killed process is gone, so that none is left behind."""
-        while self._process.poll() is None:
+        while self._process.poll() is None:  # noqa: ASYNC110  nothing tells when a child is gone
             await asyncio.sleep(0.002)
 
     async def _exchange(self, frame: bytes, seconds: float) -> tuple[Status, bytes]:
@@ -151,7 +151,7 @@ class WorkerProcess:
 
 
 def _reason(code: int) -> LanguageError:
-    if code == -signal.SIGABRT:
+    if code in (-signal.SIGABRT, -signal.SIGSEGV):  # how libjq ends when memory runs out
         return LimitExceeded("not enough memory")
     if code == -signal.SIGXCPU:
         return LimitExceeded("took too much processor time")

@@ -77,9 +77,7 @@ def _jq() -> Evaluate:
 
 def _missing(what: str, extra: str) -> Evaluate:
     def evaluate(operation: Operation, program: bytes, data: bytes) -> bytes:
-        raise EvaluationError(
-            f"{what}, which is not installed; run: pip install 'tiphys[{extra}]'"
-        )
+        raise EvaluationError(f"{what}, which is not installed; run: pip install 'tiphys[{extra}]'")
 
     return evaluate
 

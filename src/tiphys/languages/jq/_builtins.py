@@ -58,16 +58,16 @@ _OURS: Final = """
     todate/0 todateiso8601/0 tojson/0 tonumber/0 tostream/0 tostring/0 transpose/0 trim/0
     trimstr/1 trunc/0 truncate_stream/1 unique/0 utf8bytelength/0 with_entries/1 y0/0 y1/0
 """
-# The engine's own, but for other types of input, where the original fails, ours fail with its words.
+# The engine's own; where the original refuses an input, ours refuse it with the original's words.
+_OF_NUMBERS: Final = """
+    acos acosh asin asinh atan atanh cbrt ceil cos cosh erf erfc exp exp10 exp2 expm1 fabs floor
+    frexp j0 j1 lgamma log log10 log1p log2 logb modf nearbyint rint round significand sin sinh
+    sqrt tan tanh tgamma trunc y0 y1
+"""
 _GUARDED: Final = {
-    **dict.fromkeys(
-        "acos acosh asin asinh atan atanh cbrt ceil cos cosh erf erfc exp exp10 exp2 expm1 fabs"
-        " floor frexp j0 j1 lgamma log log10 log1p log2 logb modf nearbyint rint round significand"
-        " sin sinh sqrt tan tanh tgamma trunc y0 y1".split(),
-        ("number",),
-    ),
-    **dict.fromkeys("max min reverse sort unique".split(), ("array",)),
-    **dict.fromkeys("ltrim rtrim trim utf8bytelength".split(), ("string",)),
+    **dict.fromkeys(_OF_NUMBERS.split(), ("number",)),
+    **dict.fromkeys(("max", "min", "reverse", "sort", "unique"), ("array",)),
+    **dict.fromkeys(("ltrim", "rtrim", "trim", "utf8bytelength"), ("string",)),
     "keys": ("object", "array"),
     "length": ("null", "number", "string", "array", "object"),
 }
@@ -76,7 +76,38 @@ _REFERENCE = re.compile(r"\bt_\w+")
 _COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 _SAFE_INTEGER: Final = 1 << 53
 _MAY_BE_NO_NUMBER: Final = frozenset(
-    ["nan", "infinite", "sqrt", "log", "log2", "log10", "log1p", "pow", "asin", "acos", "acosh", "atanh", "fmod", "drem", "remainder", "gamma", "tgamma", "lgamma", "y0", "y1", "yn", "ldexp", "scalb", "scalbln", "exp", "exp2", "exp10", "expm1", "sinh", "cosh"]
+    [
+        "nan",
+        "infinite",
+        "sqrt",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "pow",
+        "asin",
+        "acos",
+        "acosh",
+        "atanh",
+        "fmod",
+        "drem",
+        "remainder",
+        "gamma",
+        "tgamma",
+        "lgamma",
+        "y0",
+        "y1",
+        "yn",
+        "ldexp",
+        "scalb",
+        "scalbln",
+        "exp",
+        "exp2",
+        "exp10",
+        "expm1",
+        "sinh",
+        "cosh",
+    ]
 )
 
 

@@ -23,7 +23,11 @@ _RANKS: Final = {
     "or": 3,
     "and": 4,
     **dict.fromkeys(_COMPARISONS, 5),
-    "+": 6, "-": 6, "*": 7, "/": 7, "%": 7,
+    "+": 6,
+    "-": 6,
+    "*": 7,
+    "/": 7,
+    "%": 7,
 }
 _ONCE: Final = frozenset((2, 5))  # operators of these ranks do not follow one another
 _ARITHMETIC: Final = {

@@ -14,8 +14,14 @@ from tiphys.languages import regexp
 
 __all__ = ["rewrite"]
 
-_DIGIT, _WORD, _SPACE = "0-9", "0-9A-Za-z_", r"\t\n\f\r "
-_CLASSES: Final = {"d": _DIGIT, "w": _WORD, "s": _SPACE}
+_WORD: Final = "0-9A-Za-z_"
+_CLASSES: Final = {"d": "0-9", "w": _WORD, "s": r"\t\n\f\r "}
+_NEGATED_CLASSES: Final = {  # inside a bracket, where nothing can be negated on its own
+    "d": r"\x00-/:-\x{10ffff}",
+    "w": r"\x00-/:-@\[-\^`{-\x{10ffff}",
+    "s": r"\x00-\x08\x0b\x0e-\x1f!-\x{10ffff}",
+}
+_OTHERS: Final = r"\x{80}-\x{10ffff}"
 _POSIX: Final = {
     "alnum": "0-9A-Za-z",
     "alpha": "A-Za-z",
@@ -31,6 +37,22 @@ _POSIX: Final = {
     "upper": "A-Z",
     "word": _WORD,
     "xdigit": "0-9A-Fa-f",
+}
+_NEGATED_POSIX: Final = {
+    "alnum": rf"\x00-/:-@\[-`{{-\x7f{_OTHERS}",
+    "alpha": rf"\x00-@\[-`{{-\x7f{_OTHERS}",
+    "ascii": _OTHERS,
+    "blank": rf"\x00-\x08\n-\x1f!-\x7f{_OTHERS}",
+    "cntrl": rf" -~{_OTHERS}",
+    "digit": rf"\x00-/:-\x7f{_OTHERS}",
+    "graph": rf"\x00- \x7f{_OTHERS}",
+    "lower": rf"\x00-`{{-\x7f{_OTHERS}",
+    "print": rf"\x00-\x1f\x7f{_OTHERS}",
+    "punct": rf"\x00- 0-9A-Za-z\x7f{_OTHERS}",
+    "space": rf"\x00-\x08\x0e-\x1f!-\x7f{_OTHERS}",
+    "upper": rf"\x00-@\[-\x7f{_OTHERS}",
+    "word": _NEGATED_CLASSES["w"],
+    "xdigit": rf"\x00-/:-@G-`g-\x7f{_OTHERS}",
 }
 _BOUNDARY = f"(?:(?<=[{_WORD}])(?![{_WORD}])|(?<![{_WORD}])(?=[{_WORD}]))"
 _NO_BOUNDARY = f"(?:(?<=[{_WORD}])(?=[{_WORD}])|(?<![{_WORD}])(?![{_WORD}]))"
@@ -128,7 +150,8 @@ class _Rewriter:
         if letter in _CLASSES:
             return _CLASSES[letter] if in_set else f"[{_CLASSES[letter]}]"
         if letter.lower() in _CLASSES:
-            return f"[^{_CLASSES[letter.lower()]}]"
+            plain = letter.lower()
+            return _NEGATED_CLASSES[plain] if in_set else f"[^{_CLASSES[plain]}]"
         if letter in "bB" and not in_set:
             return _BOUNDARY if letter == "b" else _NO_BOUNDARY
         return f"\\{letter}"
@@ -149,8 +172,7 @@ class _Rewriter:
     def _member(self) -> str:
         if posix := _POSIX_CLASS.match(self._pattern, self._position):
             self._position = posix.end()
-            characters = _POSIX[posix.group(2)]
-            return f"[^{characters}]" if posix.group(1) else characters
+            return (_NEGATED_POSIX if posix.group(1) else _POSIX)[posix.group(2)]
         character = self._pattern[self._position]
         if character == "\\":
             return self._escape(in_set=True)

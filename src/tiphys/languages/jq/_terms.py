@@ -230,15 +230,17 @@ class _TermTranslator(QueryTranslator):
         if word == "foreach" and self._accept(";"):
             extract = self._query(inner).text
         self._expect(")")
-        head = f"{word} ({source}) as {pattern}"
+        # where the start has several values, each begins a fold of its own
+        head = f"({start} as $r_ | {word} ({source}) as {pattern}"
         if word == "reduce":
             # where nothing comes out, the original keeps what it had
             update = f"last(., {update})" if _MAY_BE_EMPTY.search(update) else update
-            return Code(f"({head} ({start}; {update}))")
+            return Code(f"{head} ($r_; {update}))")
         if not _MAY_BE_EMPTY.search(update):
-            return Code(f"({head} ({start}; {update}; {extract}))")
+            return Code(f"{head} ($r_; {update}; {extract}))")
         keeping = f"{self._usage.need('t_keeping')}({update})"
-        return Code(f"({head} ({{of: {start}}}; {keeping}; if .new then .of | {extract} else empty end))")
+        ending = f"if .new then .of | {extract} else empty end"
+        return Code(f"{head} ({{of: $r_}}; {keeping}; {ending}))")
 
     def _break(self, scope: Scope) -> Code:
         self._next()

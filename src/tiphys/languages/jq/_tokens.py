@@ -13,7 +13,29 @@ __all__ = ["END", "Token", "tokenize"]
 END: Final = "end of program"
 
 _KEYWORDS: Final = frozenset(
-    ["or", "and", "module", "import", "include", "def", "as", "label", "break", "null", "true", "false", "if", "then", "elif", "else", "end", "try", "catch", "reduce", "foreach"]
+    [
+        "or",
+        "and",
+        "module",
+        "import",
+        "include",
+        "def",
+        "as",
+        "label",
+        "break",
+        "null",
+        "true",
+        "false",
+        "if",
+        "then",
+        "elif",
+        "else",
+        "end",
+        "try",
+        "catch",
+        "reduce",
+        "foreach",
+    ]
 )
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#(?:\\(?:\r\n|[\\\n]|\r)?|[^\\\r\n])*)+")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:::[A-Za-z_][A-Za-z0-9_]*)?")
@@ -21,9 +43,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"@[A-Za-z0-9_]+")
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _AFTER_NUMBER = re.compile(r"[A-Za-z_.]")
-_SYMBOL = re.compile(
-    r"\.\.|\?//|\|=|\+=|-=|\*=|//=|/=|%=|==|!=|<=|>=|//|[.\[\](){}|,:;=<>+\-*/%?]"
-)
+_SYMBOL = re.compile(r"\.\.|\?//|\|=|\+=|-=|\*=|//=|/=|%=|==|!=|<=|>=|//|[.\[\](){}|,:;=<>+\-*/%?]")
 _STRING_PART = re.compile(r'(?:[^"\\]|\\(?:u[0-9a-fA-F]{4}|["/\\bfnrt]))*')
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _SHORT_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}

@@ -162,12 +162,16 @@ def t_rindex($x): if . == null then null else t_sought($x) as $y | [t_searched("
 # Regular expressions.
 def t_checked_flags($flags): if $flags == null then "" elif ($flags | type) != "string" then t_refuse("match")
   elif $flags | test("[^gim]") then error("unsupported regular expression flag: \($flags | tojson)") else $flags end;
+# The engine finds empty matches also between the bytes of a character.
+def t_empty_at($re; $offset): first(match("(?<=\\A(?s:.{\($offset)}))(?:\($re))")) // null | . != null and .length == 0;
 def t_match($re; $flags): if type != "string" or ($re | type) != "string" then t_refuse("match"; $re; $flags) else
   t_checked_flags($flags) as $f
   | ((if $f | contains("i") then "(?i)" else "" end) + (if $f | contains("m") then "(?s)" else "" end) + $re) as $own
   | if $f | contains("g") then
-      foreach match($own; "g") as $m ({end: -1}; ($m.offset + $m.length) as $end
-        | {hit: ($m.length > 0 or $m.offset != .end), end: $end}; if .hit then $m else empty end)
+      (length != utf8bytelength) as $wide | . as $s
+      | foreach match($own; "g") as $m ({end: -1}; ($m.offset + $m.length) as $end
+        | {hit: ($m.length > 0 or ($m.offset != .end and ($wide and $m.offset > 0 | not or ($s | t_empty_at($own; $m.offset))))), end: $end};
+        if .hit then $m else empty end)
     else match($own) end
   | {offset, length, string, captures: (.captures | map(if .offset < 0 then {name, offset: -1, length: 0, string: null} else . end))} end;
 def t_match($re): t_match($re; null);

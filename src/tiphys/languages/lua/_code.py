@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-__all__ = ["Code", "Piece", "Slot", "commas", "render"]
+__all__ = ["Code", "Piece", "Slot", "commas", "quoted", "render"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -77,3 +77,14 @@ def render(pieces: Iterable[Piece]) -> str:
             current = line
         parts.append(text.text if isinstance(text, Slot) else text)
     return "".join(parts)
+
+
+def quoted(text: str) -> str:
+    """A string constant on one line; the byte after an escape must not be read as part of it."""
+    escaped = "".join(
+        character
+        if " " <= character <= "~" and character not in '"\\'
+        else f"\\{ord(character):03}"
+        for character in text
+    )
+    return f'"{escaped}"'

@@ -73,7 +73,8 @@ class Engine:
             if message.endswith("not enough memory"):
                 raise LimitExceeded("not enough memory")
             raise EvaluationError(message)
-        kind, value, encoded = result
+        kind: bytes = result[0]
+        value, encoded = result[1:]
         if operation is Operation.LUA_FILTER:
             return b"1" if value is True else b"0"
         if not encoded:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from tiphys.languages.lua._code import Code, Piece, commas
+from tiphys.languages.lua._code import Code, Piece, commas, quoted
 from tiphys.languages.lua._numbers import parse_number
 from tiphys.languages.lua._scopes import Block, Function
 from tiphys.languages.lua._tokens import SyntaxFault, Token, fault, misplaced, tokenize
@@ -27,9 +27,15 @@ _ARITHMETIC: Final = {
 }
 # how tightly an operator binds what is left of it, and right of it
 _BINARY: Final = {
-    "or": (1, 1), "and": (2, 2),
+    "or": (1, 1),
+    "and": (2, 2),
     **dict.fromkeys(("<", ">", "<=", ">=", "==", "~="), (3, 3)),
-    "..": (5, 4), "+": (6, 6), "-": (6, 6), "*": (7, 7), "/": (7, 7), "%": (7, 7),
+    "..": (5, 4),
+    "+": (6, 6),
+    "-": (6, 6),
+    "*": (7, 7),
+    "/": (7, 7),
+    "%": (7, 7),
     "^": (10, 9),
 }
 _UNARY_RANK: Final = 8
@@ -155,7 +161,7 @@ class ExpressionTranslator:
                 return Code([(token.line, _number_text(token.text))], "number")
             case "string":
                 self._next()
-                return Code([(token.line, _quoted(token.text))], "string")
+                return Code([(token.line, quoted(token.text))], "string")
             case "...":
                 return self._varargs()
             case "function":
@@ -194,7 +200,7 @@ class ExpressionTranslator:
                 case ".":
                     self._next()
                     name = self._expect("name")
-                    code = self._indexed(code, Code([(name.line, _quoted(name.text))], "string"))
+                    code = self._indexed(code, Code([(name.line, quoted(name.text))], "string"))
                 case "[":
                     self._next()
                     key = self._expression().single()
@@ -223,7 +229,7 @@ class ExpressionTranslator:
         token = self._token
         if token.kind == "string":
             self._next()
-            return [(token.line, f"({_quoted(token.text)})")]
+            return [(token.line, f"({quoted(token.text)})")]
         if token.kind == "{":
             table = self._table()
             return [(token.line, "("), *table.pieces, (table.pieces[-1][0], ")")]
@@ -269,7 +275,7 @@ class ExpressionTranslator:
             return key
         if token.kind == "name" and self._tokens[self._index + 1].kind == "=":
             self._index += 2
-            return Code([(token.line, _quoted(token.text))], "string")
+            return Code([(token.line, quoted(token.text))], "string")
         return None
 
     def _table_code(
@@ -277,8 +283,10 @@ class ExpressionTranslator:
     ) -> Code:
         fields = commas(
             [
-                *(Code([(key.line, "["), *key.pieces, (key.line, "] = "), *value.pieces])
-                  for key, value in keyed),
+                *(
+                    Code([(key.line, "["), *key.pieces, (key.line, "] = "), *value.pieces])
+                    for key, value in keyed
+                ),
                 *positional,
             ]
         )
@@ -313,12 +321,3 @@ def _number_text(text: str) -> str:
     if value is None or math.isinf(value):
         return "(0/0)"
     return str(int(value)) if value.is_integer() and value < 1 << 53 else repr(value)
-
-
-def _quoted(text: str) -> str:
-    """A string constant on one line; the byte after an escape must not be read as part of it."""
-    escaped = "".join(
-        character if " " <= character <= "~" and character not in '"\\' else f"\\{ord(character):03}"
-        for character in text
-    )
-    return f'"{escaped}"'

@@ -1,8 +1,8 @@
 """
 What Lua asks of Python while a script runs: texts of numbers, formats, patterns, dates.
 
-None of these raises: an exception would reach the script as an object of ours.  Texts are
-bytes on both sides.
+None of these raises anything but MemoryError, which the Lua side turns into a message: any other
+exception would reach the script as an object of ours.  Texts are bytes on both sides.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SIMPLE_CASE = {"İ": "i"}  # where Go has one letter and Python two
 
 def functions() -> dict[str, Callable[..., Any]]:
     """The functions by the names that the Lua side uses."""
-    return {
+    plain: dict[str, Callable[..., Any]] = {
         "date": _date,
         "format": _format,
         "json_number": _json_number,
@@ -40,6 +40,21 @@ def functions() -> dict[str, Callable[..., Any]]:
         "translate": _translate,
         "upper": lambda text: _change_case(text, str.upper),
     }
+    return {name: _guarded(function) for name, function in plain.items()}
+
+
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, giving nil where it fails in a way nobody thought of."""
+
+    def guarded(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  see above: it would reach the script
+            return None
+
+    return guarded
 
 
 def _text(data: bytes) -> str:

@@ -8,7 +8,7 @@ import re
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.numbers import parse_float
 
-__all__ = ["parse_integer", "parse_number"]
+__all__ = ["parse_integer", "parse_number", "parse_word"]
 
 _PREFIXED = re.compile(
     r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+))"
@@ -35,10 +35,7 @@ def parse_number(text: str) -> float | None:
 
 def parse_integer(text: str, base: int) -> float | None:
     """The 64-bit integer in *text*, written in *base* (2 to 36); None for anything else."""
-    if base == 0:
-        integer = _integer_literal(text)
-    else:
-        integer = _in_base(text, base)
+    integer = _integer_literal(text) if base == 0 else _in_base(text, base)
     if integer is None or not -(1 << 63) <= integer < 1 << 63:
         return None
     return float(integer)

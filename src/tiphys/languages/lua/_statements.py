@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tiphys.languages.lua._code import Code, Piece, Slot, commas, render
-from tiphys.languages.lua._expressions import ExpressionTranslator, _quoted
+from tiphys.languages.lua._assignments import AssignmentTranslator
+from tiphys.languages.lua._code import Code, Piece, Slot, commas, quoted, render
 from tiphys.languages.lua._scopes import Block, Function, Misjump
 from tiphys.languages.lua._tokens import END, Token, fault, misplaced
 
 __all__ = ["translate"]
 
-_LIBRARY = frozenset(
-    ["assert", "error", "getmetatable", "ipairs", "load", "loadstring", "next", "pairs", "pcall", "rawget", "rawset", "select", "setfenv", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "coroutine", "math", "os", "string", "table"]
-)
+_LIBRARY_NAMES = """
+    assert error getmetatable ipairs load loadstring next pairs pcall rawget rawset select setfenv
+    setmetatable tonumber tostring type unpack xpcall coroutine math os string table
+"""
+_LIBRARY = frozenset(_LIBRARY_NAMES.split())
 _BLOCK_ENDS = frozenset((END, "end", "else", "elseif", "until"))
 
 
@@ -26,7 +28,7 @@ def translate(script: str) -> str:
     return _StatementTranslator(script).script()
 
 
-class _StatementTranslator(ExpressionTranslator):
+class _StatementTranslator(AssignmentTranslator):
     _labels = 0
 
     def script(self) -> str:
@@ -97,7 +99,9 @@ class _StatementTranslator(ExpressionTranslator):
     def _word(self, kind: str) -> Piece:
         return self._expect(kind).line, f" {kind} "
 
-    def _nested(self, *ends: str, loop: bool = False, variables: Sequence[Token] = ()) -> list[Piece]:
+    def _nested(
+        self, *ends: str, loop: bool = False, variables: Sequence[Token] = ()
+    ) -> list[Piece]:
         """The statements of an inner block; *variables* are those of a ``for``."""
         self._block = Block(self._block, self._block.function, loop)
         if variables:
@@ -179,7 +183,7 @@ class _StatementTranslator(ExpressionTranslator):
         while self._token.kind in (".", ":"):
             separator = self._next()
             key = self._expect("name")
-            code = self._indexed(code, Code([(key.line, _quoted(key.text))], "string"))
+            code = self._indexed(code, Code([(key.line, quoted(key.text))], "string"))
             if separator.kind == ":":
                 first = "self"
                 break
@@ -272,87 +276,8 @@ class _StatementTranslator(ExpressionTranslator):
             codes = [self._call("all", codes[0].line, codes[0].pieces)]
         return [(token.line, "return "), *commas(codes), (codes[-1].pieces[-1][0], " ")]
 
-    def _assignment_or_call(self) -> list[Piece]:
-        code = self._suffixed()
-        if self._token.kind not in ("=", ","):
-            if code.kind != "call":
-                raise fault("parse error", self._script, self._token)
-            return code.pieces
-        targets = [self._target(code)]
-        while self._accept(","):
-            targets.append(self._target(self._suffixed()))
-        self._expect("=")
-        values = self._expressions()
-        if len(targets) == 1 and len(values) == 1:
-            return self._store(targets[0], values[0])
-        if all(target.kind == "name" and not self._is_local(target) for target in targets):
-            return [*commas(targets), (values[0].line, " = "), *commas(values)]
-        return self._store_many(targets, values)
-
-    def _is_local(self, target: Code) -> bool:
-        return target.kind == "name" and self._block.is_local(_one_line(target))
-
-    def _target(self, code: Code) -> Code:
-        if code.kind not in ("name", "index"):
-            raise self._unexpected("expected a call or an assignment")
-        return code
-
-    def _store(self, target: Code, value: Code) -> list[Piece]:
-        if target.target is None:
-            return [*target.pieces, (value.line, " = "), *value.pieces]
-        table, key = target.target
-        if key.kind == "string" and not (self._keeps_order or self._explains_errors):
-            line = key.pieces[-1][0]
-            place = [*table.pieces, (key.line, "["), *key.pieces, (line, "]")]
-            return [*place, (value.line, " = "), *value.pieces]
-        return self._call("store", table.line, commas((table.single(), key, value))).pieces
-
-    def _store_many(self, targets: list[Code], values: list[Code]) -> list[Piece]:
-        """
-        Assign to several targets as the original does.
-
-        What tables are indexed by is read first.  A local variable gets its value as soon as that
-        is known, so that ``a, b = b, a`` does not swap two of them; all else is written last,
-        from right to left.
-        """
-        prefix = self._prefix
-        pieces: list[Piece] = [(targets[0].line, "do ")]
-        writes: list[str] = []
-        for number, target in enumerate(targets):
-            value = f"{prefix}_v{number}"
-            if target.target is None:
-                writes.append(f"{_one_line(target)} = {value}")
-                continue
-            table, key = target.target
-            place = f"{prefix}_o{number}, {prefix}_k{number}"
-            pieces += [(table.line, f"local {place} = "), *commas((table.single(), key))]
-            pieces.append((key.line, "; "))
-            writes.append(f"{self._helper('store')}({place}, {value})")
-        names = [f"{prefix}_v{number}" for number in range(len(targets))]
-        for number, value in enumerate(values):
-            last = number == len(values) - 1
-            if number >= len(targets):
-                pieces += [(value.line, f"local {prefix}_ = "), *value.pieces]
-            elif last and value.many:
-                pieces += [(value.line, f"local {', '.join(names[number:])} = "), *value.pieces]
-            elif self._is_local(targets[number]):
-                pieces += [(value.line, f"{_one_line(targets[number])} = "), *value.pieces]
-                writes[number] = ""
-            else:
-                pieces += [(value.line, f"local {names[number]} = "), *value.pieces]
-            pieces.append((value.pieces[-1][0], "; "))
-        missing = names[len(values) :] if not values[-1].many else []
-        ending = f"local {', '.join(missing)}; " if missing else ""
-        ending += "".join(f"{write}; " for write in reversed(writes) if write)
-        return [*pieces, (pieces[-1][0], f"{ending}end")]
-
 
 def _calls_library(code: Code) -> bool:
     """Whether a call looks like one of a function of ours; it must not replace its caller."""
     first = code.pieces[0][1]
     return first in _LIBRARY or str(first).startswith(('"', "("))
-
-
-def _one_line(code: Code) -> str:
-    """The text of a variable."""
-    return "".join(text for _, text in code.pieces if isinstance(text, str))

@@ -15,7 +15,30 @@ __all__ = ["END", "SyntaxFault", "Token", "fault", "misplaced", "tokenize"]
 END: Final = "end of script"
 
 _KEYWORDS = frozenset(
-    ["and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"]
+    [
+        "and",
+        "break",
+        "do",
+        "else",
+        "elseif",
+        "end",
+        "false",
+        "for",
+        "function",
+        "goto",
+        "if",
+        "in",
+        "local",
+        "nil",
+        "not",
+        "or",
+        "repeat",
+        "return",
+        "then",
+        "true",
+        "until",
+        "while",
+    ]
 )
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _NEWLINE = re.compile(r"\r\n|\n\r|\r|\n")
@@ -73,7 +96,9 @@ class SyntaxFault(Exception):
             return f"compile error near line({self.line}) {name}: {self.message}"
         if self.near is None:
             return f"{name} at EOF:   {self.message}\n"
-        return f"{name} line:{self.line}(column:{self.column}) near '{self.near}':   {self.message}\n"
+        return (
+            f"{name} line:{self.line}(column:{self.column}) near '{self.near}':   {self.message}\n"
+        )
 
 
 def fault(message: str, script: str, token: Token) -> SyntaxFault:
@@ -95,9 +120,7 @@ def tokenize(script: str) -> list[Token]:
     return _Scanner(script).tokens()
 
 
-def _fault_at(
-    message: str, script: str, start: int, end: int, near: str, line: int
-) -> SyntaxFault:
+def _fault_at(message: str, script: str, start: int, end: int, near: str, line: int) -> SyntaxFault:
     line_start = max(script.rfind("\n", 0, end), script.rfind("\r", 0, end)) + 1
     return SyntaxFault(message, start, near, line, end - line_start)
 

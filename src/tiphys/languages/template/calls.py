@@ -64,8 +64,11 @@ def compile_call(
             result = call(*values)
         except EvaluationError as error:
             raise located(error, node, text, f"error calling {name}: ") from None
-        size = len(result) >> 4 if isinstance(result, (str, list)) else 0
-        scope.usage.spend(cost + size)
+        work = cost + (len(result) >> 4 if isinstance(result, (str, list)) else 0)
+        for value in values:
+            if type(value) is str:
+                work += len(value) >> 8
+        scope.usage.spend(work)
         return result
 
     return run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +26,6 @@ __all__ = ["Template", "compile"]
 
 _ALL: Mapping[str, Function] = {**BUILTINS, **FUNCTIONS}
 _SAFE: Mapping[str, Function] = {**_ALL, **HARMLESS}
-_CHANGING = re.compile(rf"\b(?:{'|'.join(CHANGING)})\b")
 
 
 class Template:
@@ -37,12 +35,12 @@ class Template:
     Nothing of a rendering stays in it.
     """
 
-    __slots__ = ("_changes", "_run", "text")
+    __slots__ = ("_changes_data", "_run", "text")
 
-    def __init__(self, text: str, run: Run) -> None:
+    def __init__(self, text: str, run: Run, *, changes_data: bool) -> None:
         self.text = text
         self._run = run
-        self._changes = _CHANGING.search(text) is not None
+        self._changes_data = changes_data
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
@@ -55,11 +53,9 @@ class Template:
         ``int``. It is not changed. Raises EvaluationError where Go's execution fails, and
         LimitExceeded when the template does or writes too much; what was written so far is lost.
         """
-        if self._changes:
-            value = copy.deepcopy(value)
         output: list[str] = []
-        dot = {"Input": value}
         try:
+            dot = {"Input": copy.deepcopy(value) if self._changes_data else value}
             self._run(Scope(dot, output, Usage()), dot)
         except LanguageError:
             raise
@@ -79,7 +75,8 @@ def compile(text: str, *, allow_environment: bool = False) -> Template:
     """
     functions = _ALL if allow_environment else _SAFE
     try:
-        run = compile_statements(text, parse(text, functions), functions)
+        parsed = parse(text, functions)
+        run = compile_statements(text, parsed, functions)
     except RecursionError:
         raise CompileError("template is nested too deeply", text, 0) from None
-    return Template(text, run)
+    return Template(text, run, changes_data=not CHANGING.isdisjoint(parsed.called))

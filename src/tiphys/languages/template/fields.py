@@ -11,7 +11,6 @@ from tiphys.languages.template.values import MISSING, Certificate, Value, type_n
 __all__ = ["find_method", "register_methods", "select"]
 
 _METHODS: dict[type, Mapping[str, Function]] = {}
-_CERTIFICATE_FIELDS = ("Cert", "Key")
 
 
 def register_methods(python_type: type, methods: Mapping[str, Function]) -> None:
@@ -49,6 +48,6 @@ def select(value: Value, name: str) -> Value:
         if problem := method.problem(name, 0):
             raise EvaluationError(problem)
         return method.call()
-    if isinstance(value, Certificate) and name in _CERTIFICATE_FIELDS:
-        return getattr(value, name)
+    if isinstance(value, Certificate) and name in ("Cert", "Key"):
+        return value.Cert if name == "Cert" else value.Key
     raise EvaluationError(f"can't evaluate field {name} in type {type_name(value)}")

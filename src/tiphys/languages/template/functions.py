@@ -19,7 +19,7 @@ from tiphys.languages.template.values import (
     type_name,
 )
 
-__all__ = ["ANY", "Function", "Parameter", "function", "parameter", "register_parameter"]
+__all__ = ["ANY", "Function", "Parameter", "function", "register_parameter"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,11 +87,6 @@ _PARAMETERS = {
 def register_parameter(name: str, kind: Parameter) -> None:
     """Add a type that signatures can name."""
     _PARAMETERS[name] = kind
-
-
-def parameter(name: str) -> Parameter:
-    """The parameter type called *name* in signatures."""
-    return _PARAMETERS[name]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

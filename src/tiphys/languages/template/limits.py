@@ -36,8 +36,11 @@ MAX_TEXT = 4 * 1024 * 1024
 MAX_ITEMS = 1_000_000
 """Items of a list that a function makes."""
 
-MAX_WORK = 1_000_000
-"""Calls, rounds of loops, and 16 characters or items that functions make, counted together."""
+MAX_WORK = 500_000
+"""
+Units of work: one for a call or a round of a loop, for 16 characters or items that a function
+makes, and for 256 characters that it reads; slow functions cost more.
+"""
 
 
 class Usage:

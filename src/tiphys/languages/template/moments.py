@@ -14,8 +14,10 @@ from tiphys.languages.template.values import GoType, register
 
 __all__ = ["LOCAL", "MONTHS", "UTC", "WEEKDAYS", "Duration", "Location", "Month", "Time", "Weekday"]
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September")
-MONTHS += ("October", "November", "December")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 SECOND = 1_000_000_000
 """Nanoseconds of a second."""

@@ -23,10 +23,19 @@ __all__ = ["Parsed", "parse"]
 
 @dataclasses.dataclass(slots=True)
 class Parsed:
-    """A template's own nodes, and those of the templates that it defines."""
+    """A template's own nodes, those of the templates that it defines, and what they call."""
 
     main: list[nodes.Block]
     defined: dict[str, list[nodes.Block]]
+    called: set[str]
+
+
+_Control = nodes.If | nodes.With | nodes.Range
+_CONTROLS: dict[str, type[_Control]] = {
+    "if": nodes.If,
+    "with": nodes.With,
+    "range": nodes.Range,
+}
 
 
 class _End(NamedTuple):
@@ -59,7 +68,7 @@ class _Parser(PipelineParser):
             if isinstance(node, _End):
                 self.fail(f"unexpected {{{{{node.kind}}}}}", self.tokens[before])
             main.append(node)
-        return Parsed(main, self.defined)
+        return Parsed(main, self.defined, self.called)
 
     def definition(self) -> None:
         """The name and body of ``{{ define }}``."""
@@ -84,12 +93,13 @@ class _Parser(PipelineParser):
     def body(self) -> tuple[list[nodes.Block], _End]:
         """Nodes up to ``end`` or ``else``, which is taken."""
         found: list[nodes.Block] = []
-        while self.peek().kind != "end":
+        while True:
+            if self.peek().kind == "end":
+                self.fail("unexpected EOF")
             node = self.text_or_action()
             if isinstance(node, _End):
                 return found, node
             found.append(node)
-        self.fail("unexpected EOF")
 
     def text_or_action(self) -> nodes.Block | _End:
         token = self.next()
@@ -121,7 +131,7 @@ class _Parser(PipelineParser):
         pipe = self.pipeline("command", "close")
         return nodes.Action(pipe.start, pipe.end, pipe)
 
-    def control(self, word: Token) -> nodes.If | nodes.With | nodes.Range:
+    def control(self, word: Token) -> _Control:
         """``if``, ``with`` or ``range`` up to its ``end``."""
         outer = len(self.variables)
         pipe = self.pipeline(word.kind, "close")
@@ -132,7 +142,7 @@ class _Parser(PipelineParser):
         if end.kind == "else":
             otherwise = self.otherwise(word, end)
         del self.variables[outer:]
-        kind = {"if": nodes.If, "with": nodes.With, "range": nodes.Range}[word.kind]
+        kind = _CONTROLS[word.kind]
         return kind(word.start, pipe.end, pipe, body, otherwise)
 
     def otherwise(self, word: Token, end: _End) -> list[nodes.Block]:

@@ -34,6 +34,7 @@ class PipelineParser:
         self.index = 0
         self.nesting = 0
         self.variables = ["$"]
+        self.called: set[str] = set()
 
     def peek(self) -> Token:
         """The next token, which stays."""
@@ -179,6 +180,7 @@ class PipelineParser:
             case "identifier":
                 if token.text not in self.functions:
                     self.fail(f"function {quote(token.text)} not defined", token)
+                self.called.add(token.text)
                 return nodes.Identifier(start, end, token.text)
             case "dot":
                 return nodes.Dot(start, end)
@@ -194,7 +196,9 @@ class PipelineParser:
                 return nodes.Variable(start, end, token.text)
             case "(":
                 with self.nested(token):
-                    return self.pipeline("parenthesized pipeline", ")")
+                    pipe = self.pipeline("parenthesized pipeline", ")")
+                pipe.start, pipe.end = start, pipe.end + 1
+                return pipe
         return self.literal(token)
 
     def literal(self, token: Token) -> nodes.String | nodes.Number:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -164,10 +165,8 @@ class _Compiler:
             for index, (name, value) in enumerate(zip(variables, values, strict=False)):
                 place = scope.find(name) if assigns else inner - len(variables) + index
                 scope.values[place] = value
-            try:
+            with contextlib.suppress(_Continue):
                 body(scope, item)
-            except _Continue:
-                pass
 
         return run
 

@@ -16,8 +16,8 @@ Python      Go                     Python      Go
 ``str``     ``string``             ``Texts``   ``map[string]string``
 =========== ====================== =========== =======================
 
-``list`` and ``Items`` are ``[]interface {}``, ``dict`` is ``map[string]interface {}``; nil slices and maps are
-``NilList``, ``NilStrings`` and ``NilMap``.
+``list`` and ``Items`` are ``[]interface {}``, ``dict`` is ``map[string]interface {}``; nil slices
+and maps are ``NilList``, ``NilStrings`` and ``NilMap``.
 """
 
 from __future__ import annotations

@@ -31,6 +31,12 @@ class Deadlines(Generic[K]):
         if listed is None or due < listed:
             self._list(key, due)
 
+    def hasten(self, key: K, due: datetime) -> None:
+        """Let *key* be due at a moment, unless it is due earlier anyway."""
+        known = self._due.get(key)
+        if known is None or due < known:
+            self.set(key, due)
+
     def discard(self, key: K) -> None:
         """Forget *key*."""
         self._due.pop(key, None)

@@ -79,7 +79,7 @@ class Item:
         """Read what :meth:`encode` wrote; None for anything else."""
         try:
             members = orjson.loads(body)
-            events = gjson.get(body, "events").array()
+            document = gjson.Document(body)
             return cls(
                 id=members["id"],
                 moment=moment_of(members["moment"]),
@@ -89,12 +89,16 @@ class Item:
                 members=tuple(members["members"]),
                 origins=tuple(members["origins"]),
                 events={
-                    name: CloudEvent.decode(event.raw.encode())
-                    for name, event in zip(members["names"], events, strict=True)
+                    name: CloudEvent.decode(_element(document, number))
+                    for number, name in enumerate(members["names"])
                 },
             )
         except (orjson.JSONDecodeError, EventDecodeError, KeyError, TypeError, ValueError):
             return None
+
+
+def _element(document: gjson.Document, number: int) -> bytes:
+    return gjson.compile(f"events.{number}").get(document).raw.encode()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 
 READ_AHEAD = 1000  # messages that are read and not yet asked for; nats-py keeps more behind them
+PENDING_BYTES = 64 << 20  # what nats-py keeps of a subscription; more is dropped
 PING = 10  # seconds between questions whether the server is there; it may miss two
 CHECK = 1.0  # seconds between looks at the state, for what nats-py tells nobody
 _REFUSALS = ("authorization", "authentication", "permissions violation", "expired")
@@ -70,9 +71,10 @@ class Connection(Client):
         self.dropped = 0
         self.failure: Exception | None = None
 
-    async def receive(self, message: Msg) -> None:
-        """Called by nats-py for each message; waiting here makes it keep those that follow."""
-        await self.arrived.put(message)
+    async def listen(self, subject: str, queue: str) -> None:
+        """Subscribe; the messages are those of :func:`messages`."""
+        # Waiting for room makes nats-py keep the messages that follow.
+        await self.subscribe(subject, queue, self.arrived.put, pending_bytes_limit=PENDING_BYTES)
 
     async def on_error(self, error: Exception) -> None:
         """Called by nats-py for errors that have no caller."""
@@ -96,8 +98,8 @@ class Connection(Client):
         command: bytes = super()._connect_command()
         return command
 
-    async def _process_headers(self, headers: bytes) -> Any:
-        return parse_headers(headers)  # nats-py keeps one value of each header
+    async def _process_headers(self, headers: bytes | None) -> Any:
+        return parse_headers(headers or b"")  # nats-py keeps one value of each header
 
 
 @contextlib.asynccontextmanager

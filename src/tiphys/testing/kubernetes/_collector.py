@@ -21,6 +21,7 @@ from tiphys.testing.kubernetes._store import Key, Object, Store
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 AGENT = "kube-controller-manager/1"
+PAUSE = 0.05  # seconds
 
 
 class Collector:
@@ -39,19 +40,23 @@ class Collector:
              {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"},
               "data": {"ca.crt": authority}}),
         ]  # fmt: skip
-        registry.listeners.append(self.notice)
+        registry.listeners.append(self._notice)
 
     def close(self) -> None:
         """Do nothing more."""
+        self._registry.listeners.remove(self._notice)
         if self._scheduled is not None:
             self._scheduled.cancel()
 
-    def notice(self, _kind: Kind, _old: Object | None, _new: Object | None) -> None:
+    def _notice(self, _kind: Kind, _old: Object | None, _new: Object | None) -> None:
         if self._scheduled is None:
-            self._scheduled = asyncio.get_running_loop().call_soon(self._run)
+            self._scheduled = asyncio.get_running_loop().call_later(PAUSE, self.run)
 
-    def _run(self) -> None:
-        self._scheduled = None
+    def run(self) -> None:
+        """Do what there is to do now."""
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
         kinds = {kind.key: kind for kind in self._kinds.latest()}
         self._complete_namespaces(kinds)
         living = {obj["metadata"]["uid"]: obj for _, _, obj in self._store.everything()}
@@ -118,11 +123,8 @@ class Collector:
         for resource, place in inside:
             if resource in kinds:
                 self._delete(kinds[resource], place, {"gracePeriodSeconds": 0})
-        left = any(place[0] == namespace for _, place, _ in self._store.everything())
-        current = self._store.get(kind.key, key)
-        if left or current is None:
-            return
-        self._registry.finish(kind, key)
+        if not inside:
+            self._registry.finish(kind, key)
 
     def _complete_namespaces(self, kinds: dict[str, Kind]) -> None:
         """Give every namespace its default service account and the cluster's authority."""

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tiphys.testing.kubernetes._admission import admit_pod
 from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind
 
@@ -25,6 +26,7 @@ class Defaults:
         self._kinds: dict[str, Callable[[Object], None]] = {
             "/namespaces": _namespace,
             "/secrets": _secret,
+            "/events": _event,
             "/pods": _pod,
             "/services": _service,
             "apps/deployments": _deployment,
@@ -45,27 +47,29 @@ class Defaults:
         """What the server alone gives a new object."""
         spec = obj.get("spec") or {}
         if kind.key == "/pods":
-            _fill(spec, serviceAccountName="default", priority=0,
-                  preemptionPolicy="PreemptLowerPriority")  # fmt: skip
-            spec["serviceAccount"] = spec["serviceAccountName"]
+            admit_pod(spec)
             obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
         elif kind.key == "/namespaces":
             _fill(spec, finalizers=["kubernetes"])
             obj["spec"], obj["status"] = spec, {"phase": "Active"}
         elif kind.key == "/services" and spec["type"] != "ExternalName":
+            obj["status"] = {"loadBalancer": {}}
             if not spec.get("clusterIP"):
                 spec["clusterIP"] = next(self._addresses)
             _fill(spec, clusterIPs=[spec["clusterIP"]], ipFamilies=["IPv4"],
                   ipFamilyPolicy="SingleStack")  # fmt: skip
         elif kind.key == "batch/jobs":
             _select_pods(obj)
+        elif kind.key == "apiextensions.k8s.io/customresourcedefinitions":
+            stored = [v["name"] for v in spec.get("versions") or [] if v.get("storage")]
+            obj["status"] = {"conditions": None, "acceptedNames": {"plural": "", "kind": ""},
+                             "storedVersions": stored}  # fmt: skip
         if "status" in kind.subresources and not kind.custom:
             obj.setdefault("status", {})
 
     def keep(self, kind: Kind, old: Object, new: Object) -> None:
         """What a replacement that does not say it leaves as it was."""
         fields = {
-            "/pods": ("serviceAccountName", "serviceAccount", "priority", "preemptionPolicy"),
             "/namespaces": ("finalizers",),
             "/services": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
             "batch/jobs": ("selector", "manualSelector"),
@@ -125,11 +129,13 @@ def _secret(obj: Object) -> None:
 def _pod(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     pod_spec(spec)
-    _fill(
-        spec, serviceAccountName="default", serviceAccount="default", enableServiceLinks=True,
-        priority=0, preemptionPolicy="PreemptLowerPriority",
-    )  # fmt: skip
-    _fill(obj.setdefault("status", {}), phase="Pending", qosClass="BestEffort")
+    _fill(spec, enableServiceLinks=True)
+
+
+def _event(obj: Object) -> None:
+    for field in ("eventTime", "firstTimestamp", "lastTimestamp"):
+        obj.setdefault(field, None)
+    _fill(obj, reportingComponent="", reportingInstance="", source={})
 
 
 def _template(spec: Object) -> None:
@@ -175,7 +181,9 @@ def job_spec(spec: Object) -> None:
 
 
 def _job(obj: Object) -> None:
-    job_spec(obj.setdefault("spec", {}))
+    spec = obj.setdefault("spec", {})
+    job_spec(spec)
+    _fill(spec, manualSelector=False)
 
 
 def _select_pods(obj: Object) -> None:
@@ -183,12 +191,13 @@ def _select_pods(obj: Object) -> None:
     spec, metadata = obj["spec"], obj["metadata"]
     if spec.get("manualSelector") or "selector" in spec:
         return
-    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
-    for prefix in ("", "batch.kubernetes.io/"):
-        labels[f"{prefix}controller-uid"] = metadata["uid"]
-        labels[f"{prefix}job-name"] = metadata["name"]
+    template = spec["template"].setdefault("metadata", {})
+    for target in (template, metadata):
+        labels = target.setdefault("labels", {})
+        for prefix in ("", "batch.kubernetes.io/"):
+            labels[f"{prefix}controller-uid"] = metadata["uid"]
+            labels[f"{prefix}job-name"] = metadata["name"]
     spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}}
-    _fill(spec, manualSelector=False)
 
 
 def _cron_job(obj: Object) -> None:

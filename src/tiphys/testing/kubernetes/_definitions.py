@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from tiphys.testing.kubernetes._types import ANY, SCALAR, Type, whole_object
 DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions"
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 Schema = Mapping[str, Any]
+PAUSE = 0.05  # seconds
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,), "boolean": (bool,), "object": (dict,), "array": (list,), "integer": (int,),
     "number": (int, float),
@@ -25,12 +27,24 @@ NAMES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: 
 
 
 class Definitions:
-    """Keeps the kinds in step with the definitions in the store."""
+    """
+    Keeps the kinds in step with the definitions in the store.
+
+    A new definition is established, and its kind served, a moment after it was created; at once
+    while *ready* is false.
+    """
 
     def __init__(self, registry: Registry, kinds: Kinds) -> None:
+        self.ready = False
         self._registry = registry
         self._kinds = kinds
+        self._scheduled: set[asyncio.Handle] = set()
         registry.listeners.append(self._notice)
+
+    def close(self) -> None:
+        """Do nothing more."""
+        for handle in self._scheduled:
+            handle.cancel()
 
     def _notice(self, kind: Kind, old: Object | None, new: Object | None) -> None:
         if kind.key != DEFINITIONS:
@@ -42,28 +56,33 @@ class Definitions:
         if new is None:
             self._kinds.remove(group, plural)
             self._remove_objects(f"{group}/{plural}")
-            return
-        self._kinds.remove(group, plural)
-        for version in spec["versions"]:
-            if version.get("served"):
-                self._kinds.add(_kind(spec, version))
-        if not (new.get("status") or {}).get("conditions"):
-            self._establish(kind, new)
+        elif new["status"].get("conditions"):
+            self._kinds.remove(group, plural)
+            for version in spec["versions"]:
+                if version.get("served"):
+                    self._kinds.add(_kind(spec, version))
+        elif self.ready:
+            name = new["metadata"]["name"]
+            loop = asyncio.get_running_loop()
+            self._scheduled.add(loop.call_later(PAUSE, self._establish, kind, name))
+        else:
+            self._establish(kind, new["metadata"]["name"])
 
-    def _establish(self, kind: Kind, definition: Object) -> None:
+    def _establish(self, kind: Kind, name: str) -> None:
         """Say that the names are accepted and the kind is served."""
+        definition = self._registry.store.get(kind.key, ("", name))
+        if definition is None:
+            return
         changed = clone(definition)
-        spec = changed["spec"]
-        changed["status"] = {
+        changed["status"] |= {
             "conditions": [
                 _condition("NamesAccepted", "NoConflicts", "no conflicts found"),
                 _condition("Established", "InitialNamesAccepted",
                            "the initial names have been accepted"),
             ],
-            "acceptedNames": spec["names"],
-            "storedVersions": [v["name"] for v in spec["versions"] if v.get("storage")],
+            "acceptedNames": changed["spec"]["names"],
         }  # fmt: skip
-        self._registry.replace(kind, ("", changed["metadata"]["name"]), changed)
+        self._registry.replace(kind, ("", name), changed)
 
     def _remove_objects(self, resource: str) -> None:
         for obj in self._registry.store.items(resource):

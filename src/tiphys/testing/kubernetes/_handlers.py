@@ -18,18 +18,21 @@ from tiphys.testing.kubernetes._answers import (
     forbidden,
     method_not_allowed,
     no_resource,
+    option_error,
     unsupported_media,
 )
 from tiphys.testing.kubernetes._catalog import REVIEWS, VERSION, Catalog
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
 from tiphys.testing.kubernetes._lists import listed
+from tiphys.testing.kubernetes._problems import Problem
+from tiphys.testing.kubernetes._protobuf import CONTENT_TYPE, decode_protobuf
 from tiphys.testing.kubernetes._registry import Registry
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._store import Object, Store
 from tiphys.testing.kubernetes._tables import table
 from tiphys.testing.kubernetes._watches import WatchStream
 
-READABLE = ("application/json", "application/yaml")
+READABLE = ("application/json", "application/yaml", CONTENT_TYPE)
 ACCEPTABLE = {"", "*/*", "application/*", "application/json"}
 HEALTH = ("/healthz", "/livez", "/readyz")
 
@@ -59,8 +62,7 @@ class Handlers:
         logs: _reviews.Logs,
         address: str,
     ) -> None:
-        self.bookmark_pause = 60.0
-        """Seconds between the bookmarks of a quiet watch."""
+        self._bookmark_pause = 60.0
         self.refusals: dict[tuple[str, str], str] = {}
         """What is refused whoever asks, by verb and plural, and what is said then."""
         self._store = store
@@ -72,8 +74,13 @@ class Handlers:
         self._catalog = Catalog(kinds)
         self._address = address
 
-    def answer(self, request: Request) -> Answer:
-        """The answer to *request*.  Raises :exc:`ApiError`."""
+    def answer(self, request: Request, bookmark_pause: float) -> Answer:
+        """
+        The answer to *request*.  Raises :exc:`ApiError`.
+
+        *bookmark_pause* is in seconds, between the bookmarks of a quiet watch.
+        """
+        self._bookmark_pause = bookmark_pause
         request.find()
         self._access.check(request)
         _check_accept(request)
@@ -162,7 +169,7 @@ class Handlers:
         return Answer(body=table(kind, page["items"], page["metadata"], include))
 
     def _watch(self, request: Request, kind: Kind) -> Answer:
-        stream = WatchStream(request, kind, self._store, self.bookmark_pause)
+        stream = WatchStream(request, kind, self._store, self._bookmark_pause)
         include = _table_wanted(request)
         if include is None:
             return Answer(stream=stream)
@@ -238,6 +245,8 @@ def read_body(request: Request) -> Any:
             return json.loads(yaml_json.convert(request.body))
         except (EvaluationError, ValueError) as error:
             raise bad_request(f"error decoding YAML: {error}") from error
+    if content_type == CONTENT_TYPE:
+        return decode_protobuf(request.body)
     if content_type and not content_type.endswith("json"):
         raise unsupported_media(READABLE)
     try:
@@ -261,13 +270,9 @@ def _delete_options(request: Request, body: Any) -> Object:
             options.setdefault(name, int(value) if name == "gracePeriodSeconds" else value)
     policy = options.get("propagationPolicy")
     if policy not in (None, "", "Background", "Foreground", "Orphan"):
-        raise ApiError(
-            422,
-            "Invalid",
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
-            f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"',
-            {"group": "meta.k8s.io", "kind": "DeleteOptions"},
-        )
+        allowed = ("Foreground", "Background", "Orphan", "nil")
+        problem = Problem.unsupported("propagationPolicy", policy, allowed)
+        raise option_error("DeleteOptions", problem)
     return options
 
 

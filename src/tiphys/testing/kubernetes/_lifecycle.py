@@ -15,6 +15,7 @@ from tiphys.testing.kubernetes._requests import Request
 
 Object = dict[str, Any]
 NAMESPACES = "/namespaces"
+JOBS = "batch/jobs"  # their pods are kept unless one says otherwise
 
 
 def presented(obj: Object, kind: Kind) -> Object:
@@ -141,20 +142,26 @@ def same(old: Object, new: Object) -> bool:
 
 
 def check_preconditions(kind: Kind, old: Object, wanted: Object) -> None:
-    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+    """Raise a 409 unless *old* is the object that a deletion is meant for."""
+    hints = {
+        "uid": ("UID", "The object might have been deleted and then recreated"),
+        "resourceVersion": ("ResourceVersion", "The object might have been modified"),
+    }
+    for field, (label, hint) in hints.items():
         value, actual = wanted.get(field), old["metadata"].get(field)
         if value and value != actual:
             said = (
-                f"Precondition failed: {label} in precondition: {value}, {label} in object meta: "
-                f"{actual}"
+                f"the {label} in the precondition ({value}) does not match the {label} in record "
+                f"({actual}). {hint}"
             )
-            raise conflict(kind, old["metadata"]["name"], said)
+            named = dataclasses.replace(kind, plural=kind.kind)
+            raise conflict(named, old["metadata"]["name"], said)
 
 
 def marked(kind: Kind, obj: Object, options: Object) -> Object:
     """*obj* as a deletion with *options* leaves it, if it may not go at once."""
     metadata = obj["metadata"]
-    policy = options.get("propagationPolicy")
+    policy = options.get("propagationPolicy") or ("Orphan" if kind.key == JOBS else None)
     finalizers = [
         f for f in metadata.get("finalizers") or [] if f not in ("orphan", "foregroundDeletion")
         or policy is None

@@ -44,6 +44,7 @@ from tiphys.testing.kubernetes._store import Key, Object, Store
 from tiphys.testing.kubernetes._validation import change_problems, problems
 
 GENERATED_TRIES = 8
+PODS = "/pods"
 Listener = Callable[[Kind, Object | None, Object | None], None]
 
 
@@ -124,7 +125,7 @@ class Registry:
         if not dry:
             self._remove(kind, key)
         if kind.returned:
-            return presented(going, kind), True
+            return presented(going if kind.key == PODS else old, kind), True
         return success(kind, request.name, old["metadata"]["uid"]), True
 
     def finish(self, kind: Kind, key: Key) -> None:
@@ -156,6 +157,8 @@ class Registry:
         ownership = Ownership({})
         ownership.updated(manager, {}, obj, kind.type, now())
         _note_managers(metadata, ownership)
+        if kind.key == PODS:
+            self._check_account(kind, request.namespace, obj)
         self._defaults.allocate(kind, obj)
         self._validate(kind, None, obj)
         if self.store.get(kind.key, self._key(kind, request, obj)) is not None:
@@ -285,6 +288,17 @@ class Registry:
                 [{"reason": "NamespaceTerminating", "field": "metadata.namespace",
                   "message": f"namespace {request.namespace} is being terminated"}],
             )  # fmt: skip
+
+    def _check_account(self, kind: Kind, namespace: str, pod: Object) -> None:
+        """A pod needs its service account."""
+        name = pod["spec"].get("serviceAccountName") or "default"
+        if self.store.get("/serviceaccounts", (namespace, name)) is None:
+            raise forbidden(
+                kind,
+                pod["metadata"]["name"],
+                f'error looking up service account {namespace}/{name}: serviceaccount "{name}" '
+                "not found",
+            )
 
     def _stored(self, kind: Kind, key: Key) -> Object:
         obj = self.store.get(kind.key, key)

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tiphys.testing.kubernetes._access import Access, Identities, service_account
-from tiphys.testing.kubernetes._answers import bad_request, not_found
+from tiphys.testing.kubernetes._answers import bad_request, invalid, not_found
 from tiphys.testing.kubernetes._kinds import Kind
+from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._requests import Request, User
 from tiphys.testing.kubernetes._store import Object, Store
 
 HOUR = 3600  # seconds
+SHORTEST = 600  # seconds that a token may live
 
 
 def access_review(request: Request, body: Any, access: Access) -> Object:
@@ -54,6 +56,11 @@ def token_request(
         raise not_found(kind, request.name)
     spec = _spec(body)
     seconds = spec.get("expirationSeconds") or HOUR
+    if seconds < SHORTEST:
+        text = "may not specify a duration less than 10 minutes"
+        problem = Problem.invalid("spec.expirationSeconds", seconds, text)
+        review = dataclasses.replace(kind, group="authentication.k8s.io", kind="TokenRequest")
+        raise invalid(review, "", [problem])
     user: User = service_account(request.namespace, request.name)
     expires = datetime.now(UTC) + timedelta(seconds=seconds)
     return {

@@ -62,6 +62,8 @@ class APIServer:
         self._streams: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
         self._admin_token = self._identities.issue(ADMIN)
+        self.bookmark_pause = 60.0
+        """Seconds between the bookmarks of a quiet watch."""
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request, with its query."""
 
@@ -110,16 +112,18 @@ class APIServer:
         )  # fmt: skip
         if fresh:
             bootstrap(self._registry, self._kinds, argo=self._argo)
+            self._definitions.ready = True
+            self._collector.run()
         await web.SockSite(self._runner, listener, ssl_context=context).start()
 
     async def close(self) -> None:
         """Stop listening; every connection is cut.  It can be started again."""
-        self._collector.close()
-        self._registry.listeners.remove(self._collector.notice)
-        self.disconnect()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            self._collector.close()
+            self._definitions.close()
+            self.disconnect()
+            await runner.cleanup()
 
     def cluster(self, user: str | None = None, *, groups: Sequence[str] = ()) -> Cluster:
         """How to reach it as an administrator, or as *user* who may do what roles say."""
@@ -201,7 +205,7 @@ class APIServer:
                 content_type=http.headers.get("Content-Type", ""),
                 accept=http.headers.get("Accept", ""),
             )  # fmt: skip
-            answer = self._handlers.answer(request)
+            answer = self._handlers.answer(request, self.bookmark_pause)
         except ApiError as error:
             return _failed(error)
         if answer.stream is not None:

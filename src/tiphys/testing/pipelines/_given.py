@@ -69,6 +69,8 @@ def event(
     elif data is ABSENT:
         data = {}
     content = data if isinstance(data, bytes) else dumped(data)
+    if isinstance(at, datetime) and at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
     cloud_event = CloudEvent(id, source, name, type, datacontenttype=JSON, data=content)
     return Given(cloud_event, moment(at) if isinstance(at, str) else at)
 
@@ -98,11 +100,12 @@ def archived(members: Any, file: str = "the archive") -> Given:
     Raises :exc:`ManifestError`, which names *file*, for anything else.
     """
     if not isinstance(members, dict) or not members.get("source") or not members.get("subject"):
-        raise ManifestError(
-            "this is no recorded event: it has no `source` and `subject`", file=file
-        )
+        message = "this is no recorded event: it needs `source` and `subject`"
+        raise ManifestError(message, file=file)
     texts = ("id", "source", "subject", "type", "time", "datacontenttype")
-    attributes = {name: str(members.get(name) or "") for name in texts}
+    attributes: dict[str, Any] = {name: str(members.get(name) or "") for name in texts}
+    if "datacontenttype" not in members:
+        attributes["datacontenttype"] = JSON
     try:
         if "data_base64" in members:
             data = base64.b64decode(members["data_base64"], validate=True)

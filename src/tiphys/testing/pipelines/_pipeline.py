@@ -19,6 +19,7 @@ from tiphys.sensors.state import Position
 from tiphys.testing.clock import VirtualClock
 from tiphys.testing.pipelines._actions import Action
 from tiphys.testing.pipelines._filters import Judgement
+from tiphys.testing.pipelines._findings import first_of
 from tiphys.testing.pipelines._given import Given
 from tiphys.testing.pipelines._sensors import DrySensor, TriggerRun
 from tiphys.testing.pipelines._sources import DrySource
@@ -83,11 +84,7 @@ class Pipeline:
         desired = read(paths, namespace)
         errors = [finding for finding in desired.findings if finding.severity == "error"]
         if errors:
-            first = errors[0]
-            more = f" (and {len(errors) - 1} more; see `tiphys lint`)" if errors[1:] else ""
-            raise ManifestError(
-                f"{first.message}{more}", path=first.path, file=first.file, line=first.line
-            )
+            raise first_of(errors)
         named = ", ".join(str(path) for path in paths)
         self.sources = {
             name: DrySource(manifest)
@@ -109,13 +106,19 @@ class Pipeline:
             for plan in sensor.dependencies.values()
         }
 
-    def run(self, events: Iterable[Given], *, until: datetime | timedelta | None = None) -> Run:
+    def run(
+        self,
+        events: Iterable[Given],
+        *,
+        until: datetime | timedelta | None = None,
+        judge: bool = True,
+    ) -> Run:
         """:meth:`play` for callers that are not asynchronous."""
 
         async def played() -> Run:
             scripts = WorkerPool()
             try:
-                return await self.play(events, scripts, until=until)
+                return await self.play(events, scripts, until=until, judge=judge)
             finally:
                 await scripts.close()
 
@@ -127,28 +130,33 @@ class Pipeline:
         scripts: WorkerPool,
         *,
         until: datetime | timedelta | None = None,
+        judge: bool = True,
     ) -> Run:
         """
         Let *events* come, each at its time, and see what they set in motion.
 
         Time is virtual; it begins with the first event, and goes on to *until* after the last.
-        Scripts run in *scripts*, which stays open.  Raises :exc:`ManifestError` for an event that
+        Scripts run in *scripts*, which stays open.  *judge*: also ask each part of the filters for
+        itself.  Raises :exc:`ManifestError` for an event that
         its EventSource does not have.
         """
         given = list(events)
         clock = VirtualClock()
         if given and given[0].at is not None:
             clock = VirtualClock(_moment(given[0].at, clock.now()))
-        return await _Playing(self, scripts, clock).play(given, until)
+        return await _Playing(self, scripts, clock, judge=judge).play(given, until)
 
 
 class _Playing:
     """One run."""
 
-    def __init__(self, pipeline: Pipeline, scripts: WorkerPool, clock: VirtualClock) -> None:
+    def __init__(
+        self, pipeline: Pipeline, scripts: WorkerPool, clock: VirtualClock, *, judge: bool
+    ) -> None:
         self._pipeline = pipeline
         self._scripts = scripts
         self._clock = clock
+        self._judges = pipeline.sensors.values() if judge else ()
         self._run = Run([], [], [], [])
         self._ids: dict[str, datetime] = {}
         self._triggers = [
@@ -179,7 +187,7 @@ class _Playing:
             self._run.verdicts.append(Verdict(number, "", "", "dropped", reason=refusal))
             return
         seen, position = Event(event), Position(number, now)
-        for sensor in self._pipeline.sensors.values():
+        for sensor in self._judges:
             await self._judge(sensor, number, seen)
         for sensor, trigger in self._triggers:
             if (event.source, event.subject) not in trigger.subjects:

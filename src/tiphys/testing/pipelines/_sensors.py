@@ -64,6 +64,12 @@ class DrySensor:
         ]
         self.dependencies: dict[str, DependencyPlan] = dependencies
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all triggers, of those that are broken and of ``dlqTrigger``s too."""
+        fallbacks = [t.fallback.plan.name for t in self.triggers.values() if t.fallback]
+        return list(dict.fromkeys([*self.triggers, *self.broken, *fallbacks]))
+
     def _planned(self, plan: TriggerPlan) -> PlannedTrigger:
         template = plan.manifest.template
         resets = template.conditions_reset if template is not None else []

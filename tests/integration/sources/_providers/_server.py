@@ -13,7 +13,6 @@ from aiohttp import web
 
 from tests._ports import free_port
 
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

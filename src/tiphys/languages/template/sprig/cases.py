@@ -81,8 +81,5 @@ def swap_case(text: str) -> str:
             result.append((to_title if after_space else to_upper)(character))
         else:
             result.append(character)
-        if category in ("Lu", "Lt", "Ll"):
-            after_space = False
-        else:
-            after_space = is_space(character)
+        after_space = is_space(character)
     return "".join(result)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.template.functions import Function, function
+from tiphys.languages.template.limits import MAX_WORK
 from tiphys.languages.template.printing import display
 from tiphys.languages.template.sprig.encoding import decode_base64
 from tiphys.languages.template.sprig.passwords import missing
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FUNCTIONS"]
 
-_SLOW = 200_000
+_SLOW = MAX_WORK // 4
+_SLOWEST = MAX_WORK // 2
 _RSA_BITS = 2048
 _RSA_BITS_ALONE = 4096  # of keys made without a certificate
 _DSA_BITS = 2048
@@ -46,7 +48,7 @@ def _rsa_key(bits: int) -> Any:
 
 
 def _generate_key(kind: str) -> str:
-    """A private key in PEM, of kind ``rsa`` (also for an empty text), ``dsa``, ``ecdsa``, ``ed25519``."""
+    """A private key in PEM: ``rsa`` or nothing, ``dsa``, ``ecdsa``, or ``ed25519``."""
     _require()
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 
@@ -250,7 +252,7 @@ FUNCTIONS: dict[str, Function] = {
     "buildCustomCert": function("string string", _custom),
     "genCA": function("string int", _authority, _SLOW),
     "genCAWithKey": function("string int string", _authority_with_key),
-    "genPrivateKey": function("string", _generate_key, _SLOW),
+    "genPrivateKey": function("string", _generate_key, _SLOWEST),
     "genSelfSignedCert": function("string list list int", _self_signed, _SLOW),
     "genSelfSignedCertWithKey": function("string list list int string", _self_signed),
     "genSignedCert": function("string list list int certificate", _signed, _SLOW),

@@ -36,13 +36,15 @@ class Decimal(NamedTuple):
         try:
             if self.exponent >= 0:
                 return float(self.coefficient * 10**self.exponent)
-            return self.coefficient / 10**-self.exponent
+            quotient: float = self.coefficient / 10**-self.exponent
+            return quotient
         except OverflowError:
             return math.inf if self.coefficient > 0 else -math.inf
 
     def scaled(self, exponent: int) -> int:
         """The coefficient for a smaller *exponent*."""
-        return self.coefficient * 10 ** (self.exponent - exponent)
+        scaled: int = self.coefficient * 10 ** (self.exponent - exponent)
+        return scaled
 
 
 Operation = Callable[[Decimal, Decimal], Decimal]

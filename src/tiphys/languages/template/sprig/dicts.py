@@ -19,9 +19,7 @@ __all__ = ["CHANGING", "FUNCTIONS"]
 
 Map = dict[str, Value]
 
-CHANGING = frozenset(
-    ("set", "unset", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite", "sortAlpha")
-)
+CHANGING = frozenset(("set", "unset", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite"))
 """Functions that change their arguments, and so perhaps the data of the event."""
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from tiphys.languages._errors import EvaluationError
 from tiphys.languages.template.functions import Function, function
-from tiphys.languages.template.limits import check_text
+from tiphys.languages.template.limits import MAX_WORK, check_text
 from tiphys.languages.template.sprig.encoding import decode_base64
 from tiphys.languages.template.text import decode, encode
 
 __all__ = ["FUNCTIONS", "missing"]
 
-_SLOW = 100_000
+_SLOW = MAX_WORK // 4
 """The cost of functions that take about a tenth of a second."""
 
 _BCRYPT_ROUNDS = 10

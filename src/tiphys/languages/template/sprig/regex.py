@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from tiphys.languages import regexp
-from tiphys.languages._errors import CompileError, EvaluationError
+from tiphys.languages._errors import CompileError, EvaluationError, LimitExceeded
 from tiphys.languages.template.functions import Function, function
-from tiphys.languages.template.limits import MAX_TEXT, check_items, check_text
+from tiphys.languages.template.limits import MAX_TEXT, check_text
 from tiphys.languages.template.values import NilStrings, Strings
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "MAX_MATCHES"]
+
+MAX_MATCHES = 100_000
+"""Matches that one call of a function looks at."""
 
 
 def _compile(pattern: str) -> regexp.Regexp:
@@ -36,8 +39,9 @@ def _find(pattern: str, text: str) -> str:
 
 
 def _find_all(pattern: str, text: str, limit: int) -> Strings:
-    found = _compile(pattern).find_all(text, limit)
-    check_items(len(found))
+    compiled = _compile(pattern)
+    _count_matches(compiled, text)
+    found = compiled.find_all(text, limit)
     return Strings(match.groups[0] or "" for match in found) if found else NilStrings()
 
 
@@ -54,17 +58,32 @@ def _replace_literal(pattern: str, text: str, replacement: str) -> str:
     return compiled.replace_all_literal(text, replacement)
 
 
-def _check_size(compiled: regexp.Regexp, text: str, replacement: str, groups: int) -> None:
-    """Count the matches before they are replaced, where many could make too long a text."""
-    if (len(text) + 1) * len(replacement) + groups > MAX_TEXT:
-        matches = len(compiled.find_all(text))
-        check_text(len(text) + matches * len(replacement) + groups)
-
-
 def _split(pattern: str, text: str, limit: int) -> Strings:
-    parts = _compile(pattern).split(text, limit)
-    check_items(len(parts))
-    return Strings(parts) if limit != 0 else NilStrings()
+    compiled = _compile(pattern)
+    _count_matches(compiled, text)
+    return Strings(compiled.split(text, limit)) if limit != 0 else NilStrings()
+
+
+def _check_size(compiled: regexp.Regexp, text: str, replacement: str, groups: int) -> None:
+    """See that replacing all matches does not make too long a text."""
+    check_text(groups)
+    matches = _count_matches(compiled, text, len(replacement))
+    check_text(len(text) + matches * len(replacement) + groups)
+
+
+def _count_matches(compiled: regexp.Regexp, text: str, size: int = 0) -> int:
+    """
+    How many matches there are; raises LimitExceeded for too many.
+
+    They are not counted, and none is reported, where neither their number nor *size* characters
+    for each of them can be too much.
+    """
+    if len(text) < MAX_MATCHES and (len(text) + 1) * size < MAX_TEXT:
+        return 0
+    matches = len(compiled.find_all(text, MAX_MATCHES + 1))
+    if matches > MAX_MATCHES:
+        raise LimitExceeded(f"a regular expression matched more than {MAX_MATCHES} times")
+    return matches
 
 
 FUNCTIONS: dict[str, Function] = {

@@ -23,6 +23,7 @@ _VERSION = re.compile(
 )
 _IDENTIFIERS = re.compile(r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*")
 _LIMIT = 1 << 64
+_MOST_DIGITS = 20  # of a number below that
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +43,10 @@ class Version:
         match = _VERSION.fullmatch(text)
         if match is None:
             raise EvaluationError("invalid semantic version")
-        numbers = [
-            int(part or 0) if len(part or "") < 4000 else _LIMIT for part in match.groups()[:3]
-        ]
-        if max(numbers) >= _LIMIT:
-            raise EvaluationError("error parsing version segment: value out of range")
+        major, minor, patch = map(_number, match.groups("0")[:3])
         prerelease = match[4] or ""
         _check_prerelease(prerelease)
-        return cls(*numbers, prerelease, match[5] or "", text)
+        return cls(major, minor, patch, prerelease, match[5] or "", text)
 
     def __str__(self) -> str:
         text = f"{self.major}.{self.minor}.{self.patch}"
@@ -92,9 +89,17 @@ def _rank(part: str) -> tuple[int, int, str]:
     """What orders the parts of prereleases: absent ones, then numbers, then words."""
     if not part:
         return 0, 0, ""
-    if part.isdigit() and len(part) < 21 and int(part) < _LIMIT:
+    if part.isdigit() and len(part) <= _MOST_DIGITS and int(part) < _LIMIT:
         return 1, int(part), ""
     return 2, 0, part
+
+
+def _number(digits: str) -> int:
+    significant = digits.lstrip("0") or "0"
+    number = int(significant) if len(significant) <= _MOST_DIGITS else _LIMIT
+    if number >= _LIMIT:
+        raise EvaluationError("error parsing version segment: value out of range")
+    return number
 
 
 def _check_prerelease(text: str) -> None:

@@ -1,0 +1,198 @@
+"""
+Delivery with flow control: between decision and action stand the mechanisms of the trigger.
+
+A message whose action waits for something is acknowledged as soon as the action lies in the bucket;
+one whose action only waits for its turn stays unacknowledged.  So nothing is lost by a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from tiphys.bus import State, Subscription
+from tiphys.sensors.actions import Action, action_id
+from tiphys.sensors.decisions import Decision
+from tiphys.sensors.delivery import IN_ORDER_AHEAD, TriggerDelivery, Work
+from tiphys.sensors.event import Event
+from tiphys.sensors.flow import absence
+from tiphys.sensors.flow.control import FlowControl, make_stages, place
+from tiphys.sensors.flow.decisions import Awaited, FlowDecisions
+from tiphys.sensors.flow.item import Item, microseconds
+from tiphys.sensors.flow.ordering import KeyedQueue
+from tiphys.sensors.flow.plan import FlowPlan
+from tiphys.sensors.flow.timers import Timers
+from tiphys.sensors.flow.waiting import WaitingActions
+from tiphys.sensors.flow.watermark import Watermark
+from tiphys.sensors.plan import Acknowledgement, TriggerPlan
+
+AHEAD = 1000  # messages in hand where keys are told apart: as many as the bus hands out
+
+_Run = Callable[[], Coroutine[Any, Any, None]]
+_Begin = tuple["Work | None", _Run]
+
+
+class FlowDelivery(TriggerDelivery):
+    """The delivery of a trigger with flow control; *bucket* is the sensor's."""
+
+    decisions: FlowDecisions
+
+    def __init__(
+        self, plan: TriggerPlan, decisions: FlowDecisions, *, bucket: State, **services: Any
+    ) -> None:
+        super().__init__(plan, decisions, **services)
+        assert plan.flow is not None
+        self._plan: FlowPlan = plan.flow
+        self._sensor: str = services["sensor"]
+        self._watermark = Watermark(self._clock)
+        self._control = FlowControl(
+            lambda: make_stages(self._plan, plan.name, bucket),
+            WaitingActions(bucket, place(plan.name, "waiting"), self._clock),
+            release=self._released,
+            note=self._note,
+            clock=self._clock,
+        )
+        self._timers = Timers([self._control, decisions], self._watermark, self._clock)
+        self._in_turn = plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER
+        self._queue: KeyedQueue[_Begin] = KeyedQueue(1 if self._in_turn else plan.concurrency)
+        self._acting: set[str] = set()  # items that waited and are at work now
+        self._less = asyncio.Event()  # something in hand has ended
+        self._open = False
+
+    async def open(self, subscriptions: int) -> None:
+        """Take up what waits."""
+        self._open = True
+        self._watermark.begin(subscriptions)
+        await self.decisions.open()
+        await self._control.open(frozenset(self._acting))
+
+    def background(self) -> list[Coroutine[Any, Any, None]]:
+        """What must run beside consuming, until cancelled."""
+        return [self._timers.run()]
+
+    async def consume(self, subscription: Subscription, number: int = 0) -> None:
+        """Handle the messages of *subscription*, of several the one *number*, until cancelled."""
+        while True:
+            deliveries = await subscription.fetch(await self._room())
+            for work in [work for d in deliveries if (work := self._registered(d))]:
+                await self._handle(work)
+                self._watermark.handled(number, work.delivery.published)
+
+    async def put_back(self) -> None:
+        """Give back what has not begun: messages to the bus, what waits stays in the bucket."""
+        self._open = False
+        self._queue.clear()
+        await super().put_back()
+
+    async def _room(self) -> int:
+        ahead = IN_ORDER_AHEAD if self._in_turn else self.plan.concurrency
+        if self._plan.order_by is not None:
+            ahead = AHEAD
+        while (in_hand := max(len(self._work), len(self._queue))) >= ahead:
+            self._less.clear()
+            await self._less.wait()
+        return ahead - in_hand
+
+    async def _handle(self, work: Work) -> None:
+        async with self._in_order:
+            acting: list[Decision] = []
+            settled: list[str] = []
+            for number, decision in enumerate(await self._decided(work)):
+                item = self._item(work, number, decision)
+                if isinstance(decision, Awaited):
+                    await self._control.came(decision.key, item.moment, item.sequence)
+                elif await self._control.offer(item):
+                    acting.append(decision)
+                else:
+                    settled.append(item.id)
+                    await self.decisions.done(work.position, decision)
+            self._timers.poke()
+        if not acting:
+            self._begin(work, self._settle_waiting(work, settled))
+            return
+        order = self._order(acting[0].action.events)
+        self._queue.add(order, (work, lambda: self._act(work, acting, settled)))
+        self._pump()
+
+    def _item(self, work: Work, number: int, decision: Decision) -> Item:
+        position = work.position
+        events = decision.action.events
+        keys = {
+            name: path.of_first(events, self.plan.dependencies)
+            for name, path in self._plan.keys.items()
+        }
+        if (order := self._order(events)) is not None:
+            keys["orderBy"] = order
+        join = self._plan.join
+        if join is not None and self._plan.absence is not None:
+            first = next(name for name in self.plan.dependencies if name in events)
+            keys[absence.NAME] = join.keys[first].of(events[first]) or ""
+        return Item(
+            id=f"{position.sequence}.{microseconds(position.published)}.{number}",
+            moment=position.published,
+            sequence=position.sequence,
+            events={name: event.cloud_event for name, event in events.items()},
+            keys=keys,
+        )
+
+    def _order(self, events: Mapping[str, Event]) -> str | None:
+        """The key of an action's turn; None where it waits for no other."""
+        path = self._plan.order_by
+        if path is None:
+            return "" if self._in_turn else None
+        return path.of_first(events, self.plan.dependencies)
+
+    def _released(self, item: Item) -> None:
+        """An item that waited acts as soon as it may."""
+        if item.id in self._acting:
+            return
+        order = item.keys.get("orderBy", "" if self._in_turn else None)
+        self._queue.add(order, (None, lambda: self._act_on(item)))
+        self._pump()
+
+    def _pump(self) -> None:
+        """Begin what may."""
+        while self._may_begin() and (entry := self._queue.begin()) is not None:
+            key, (work, run) = entry
+            self._begin(work, self._in_its_turn(key, run))
+
+    def _may_begin(self) -> bool:
+        blackout = self._plan.blackout
+        return self._open and (blackout is None or blackout.covering(self._clock.now()) is None)
+
+    async def _in_its_turn(self, key: str | None, run: _Run) -> None:
+        try:
+            await run()
+        finally:
+            self._queue.end(key)
+            self._less.set()
+            self._pump()
+
+    async def _act(self, work: Work, decisions: list[Decision], settled: list[str]) -> None:
+        """The actions of a message, then its acknowledgement (or before)."""
+        await self._finish(work, decisions, lambda: self._tell(settled))
+
+    async def _settle_waiting(self, work: Work, settled: list[str]) -> None:
+        """Acknowledge a message that nothing acts on now."""
+        await self._finish(work, [], lambda: self._tell(settled))
+        self._less.set()
+
+    def _tell(self, settled: list[str]) -> None:
+        for item_id in settled:
+            self._control.settled(item_id)
+
+    async def _act_on(self, item: Item) -> None:
+        """The action of an item that waited."""
+        self._acting.add(item.id)
+        events = {name: Event(event) for name, event in item.events.items()}
+        action = Action(action_id(self._sensor, self.plan.name, events), events, item.origins)
+        try:
+            if self.plan.acknowledgement is Acknowledgement.BEFORE:
+                await self._control.done(item)
+                await self.execution.carry_out(action)
+            else:
+                await self.execution.carry_out(action)
+                await self._control.done(item)
+        finally:
+            self._acting.discard(item.id)

@@ -1,0 +1,41 @@
+"""Where a new trigger begins in the events of the past (``startFrom``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tiphys.aio import Clock
+from tiphys.bus import Bus, State, Subscription
+from tiphys.manifests.flow import start_moment
+from tiphys.sensors.flow.control import place
+
+
+async def subscribe(
+    bus: Bus,
+    state: State,
+    clock: Clock,
+    *,
+    sensor: str,
+    trigger: str,
+    dependency: str,
+    event: tuple[str, str],
+    start_from: str,
+    max_pending: int,
+) -> Subscription:
+    """
+    Open a subscription that begins where *start_from* says, if it is new.
+
+    That happens once: a change of the dependency, which makes its subscription anew, does not bring
+    the past back; a change of *start_from* itself does.  Raises :exc:`BusError`.
+    """
+    key = place(trigger, "start", dependency)
+    begun = await state.get(key)
+    start: datetime | None = None
+    if begun is None or begun.value.decode() != start_from:
+        start = start_moment(start_from, clock.now())
+    subscription = await bus.subscribe(
+        sensor, trigger, dependency, *event, start=start, max_pending=max_pending
+    )
+    if start is not None:
+        await state.put(key, start_from.encode())
+    return subscription
