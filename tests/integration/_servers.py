@@ -204,7 +204,7 @@ class Mosquitto(Server):
         config = self.directory / "mosquitto.conf"
         config.write_text(
             "user root\nper_listener_settings false\nallow_anonymous true\n"
-            f"password_file {passwords}\nacl_file {rights}\nlog_type all\nlog_dest stdout\n"
+            f"password_file {passwords}\nacl_file {rights}\nlog_type all\nlog_dest stderr\n"
             f"listener {self.port} 127.0.0.1\n{self._tls}"
             f"listener {self.websocket} 127.0.0.1\nprotocol websockets\n"
         )

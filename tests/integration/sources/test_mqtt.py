@@ -269,13 +269,16 @@ async def broker(answer: bytes, *, level: int = 4) -> AsyncIterator[str]:
                 writer.write(answer)
         await reader.read()
         writer.close()
+        ended.set()
 
+    ended = asyncio.Event()
     server = await asyncio.start_server(serve_broker, "127.0.0.1", 0)
     try:
         yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        await server.wait_closed()
+        async with asyncio.timeout(10):
+            await ended.wait()  # the source has closed its connection
 
 
 async def error_of(service: Topic) -> str:

@@ -104,6 +104,10 @@ class Client(aiomqtt.Client):
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()  # nobody else may have asked for it
 
+    def _on_disconnect(self, *arguments: Any, **more: Any) -> None:
+        if not self._connected.cancelled():  # of which aiomqtt does not think
+            super()._on_disconnect(*arguments, **more)
+
     def _client_connect(self) -> None:
         self._client.connect_timeout = CONNECT
         super()._client_connect()
