@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -149,7 +150,9 @@ class Transport:
     def _warn(self, answer: ClientResponse) -> None:
         """Log each warning of the server once."""
         for header in answer.headers.getall("Warning", ()):
-            text = header.split(" ", 2)[-1].strip('"')
+            text = header.split(" ", 2)[-1]
+            if text.startswith('"'):
+                text = re.sub(r"\\(.)", r"\1", text.strip()[1:-1])
             if text not in self._warned and len(self._warned) < 1000:
                 self._warned.add(text)
                 log.warning("The API server warns", warning=text)

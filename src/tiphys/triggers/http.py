@@ -6,13 +6,13 @@ import asyncio
 from typing import Annotated
 
 from aiohttp import (
-    BasicAuth,
     ClientError,
     ClientResponse,
     ClientSession,
     ClientTimeout,
     InvalidURL,
     TCPConnector,
+    encode_basic_auth,
     hdrs,
 )
 from multidict import CIMultiDict
@@ -22,6 +22,7 @@ from yarl import URL
 from tiphys.errors import SecretError, TriggerError
 from tiphys.manifests.common import (
     TLS,
+    BasicAuth,
     Block,
     ConfigMapRef,
     Parameter,
@@ -29,7 +30,6 @@ from tiphys.manifests.common import (
     TriggerConfig,
     go_default,
 )
-from tiphys.manifests.common import BasicAuth as BasicAuthBlock
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared.clients import ClientCache, tls_key
 
@@ -68,7 +68,7 @@ class Config(TriggerConfig):
     secure_headers: list[SecureHeader] = Field(
         [], description="Headers from Secrets and ConfigMaps."
     )
-    basic_auth: BasicAuthBlock | None = Field(None, description="User and password, from Secrets.")
+    basic_auth: BasicAuth | None = Field(None, description="User and password, from Secrets.")
     host: str = Field("", description="Host header, where it differs from the URL's host.")
     timeout: int = Field(60, description="Seconds for the whole exchange; 60 for 0 and below.")
     tls: TLS | None = Field(None, description="TLS to the server; the system's defaults if absent.")
@@ -186,14 +186,14 @@ class HTTP(Trigger[Config]):
             raise TriggerError(message) from error
         raise TriggerError(f"secureHeader {header.name!r} has no valueFrom", retryable=False)
 
-    async def _basic(self, auth: BasicAuthBlock) -> str:
+    async def _basic(self, auth: BasicAuth) -> str:
         values: list[str] = []
         for what, ref in (("username", auth.username), ("password", auth.password)):
             try:
                 values.append("" if ref is None else await self.ctx.secret(ref))
             except SecretError as error:
                 raise TriggerError(f"failed to retrieve the {what}, {error}") from error
-        return BasicAuth(values[0], values[1], encoding="utf-8").encode()
+        return encode_basic_auth(values[0], values[1], encoding="utf-8")
 
 
 def _timeout(config: Config) -> int:

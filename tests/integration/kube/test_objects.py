@@ -372,13 +372,22 @@ class TestReplacement(KubernetesContract):
         self, client: Client, namespace: str
     ) -> None:
         made = await client.create(DEPLOYMENTS, deployment("a"), namespace)
-        made["metadata"]["labels"] = {"x": "y"}
-        labelled = await client.replace(DEPLOYMENTS, _current(made))
-        labelled["spec"]["template"]["spec"]["containers"][0]["image"] = "busybox:2"
-        changed = await client.replace(DEPLOYMENTS, _current(labelled))
+        labels = {"metadata": {"labels": {"x": "y"}}}
+        labelled = await client.patch(DEPLOYMENTS, "a", labels, namespace)
+        changed = await client.patch(DEPLOYMENTS, "a", {"spec": {"paused": True}}, namespace)
 
         assert made["metadata"]["generation"] == 1
         assert labelled["metadata"]["generation"] == 1
+        assert changed["metadata"]["generation"] == 2
+
+    async def test_the_annotations_of_a_deployment_count_as_well(
+        self, client: Client, namespace: str
+    ) -> None:
+        await client.create(DEPLOYMENTS, deployment("a"), namespace)
+        note = {"metadata": {"annotations": {"x": "y"}}}
+
+        changed = await client.patch(DEPLOYMENTS, "a", note, namespace)
+
         assert changed["metadata"]["generation"] == 2
 
     async def test_status_and_specification_are_written_apart(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import ssl
 from collections.abc import AsyncIterator
@@ -144,10 +145,10 @@ async def test_a_message_that_is_not_json_is_counted_and_the_next_one_comes(
     mosquitto: Mosquitto,
 ) -> None:
     service = Topic(mosquitto)
-    problems = await failures_of("mqtt", service, lambda: service.publish("nonsense"))
+    problems = await failures_of("mqtt", service, lambda: service.publish("{"))
 
     assert problems == [
-        f"a message on '{service.topic}' is not JSON: unexpected character (character 0)"
+        f"a message on '{service.topic}' is not JSON: unexpected end of JSON input"
     ]
 
 
@@ -198,11 +199,14 @@ async def test_the_broker_proves_who_it_is(
         await event_of("mqtt", service, lambda: service.emit(1), secrets)
 
 
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_broker_that_nobody_vouches_for_is_not_used(
     tmp_path: Path, server_certificate: Pair
 ) -> None:
     with Mosquitto(tmp_path, *server_certificate) as server:
         error = await error_of(Topic(server, url=f"mqtts://127.0.0.1:{server.port}"))
+    gc.collect()
 
     assert "cannot be reached" in error
     assert "certificate verify failed" in error
@@ -217,24 +221,12 @@ async def test_a_subscription_that_the_broker_does_not_grant_is_an_error(
     assert error == f"the MQTT broker at {url[6:]} does not allow to subscribe to 'a/#'"
 
 
-async def test_a_broker_that_does_not_know_the_protocol_is_spoken_to_in_the_older_one(
-    mosquitto: Mosquitto,
-) -> None:
-    async with broker(b"\x90\x03\x00\x01\x00\x30\x04\x00\x01a7", level=3) as url:
-        service, bus = Topic(mosquitto, url=url), await started_bus()
-        task = asyncio.create_task(pull_service("mqtt", service, bus).run())
-        await service.until(lambda: bool(bus.published))
-        await stop(task)
-
-    assert bus.published[0].data == b'{"topic":"a","messageId":0,"body":7}'
-
-
-@pytest.mark.parametrize("level", [0, 4], ids=["says nothing", "does not answer"])
+@pytest.mark.parametrize("accepts", [False, True])
 async def test_a_broker_that_falls_silent_is_given_up_and_leaves_nothing(
-    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, level: int
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, accepts: bool
 ) -> None:
     monkeypatch.setattr("tiphys.sources._shared.mqtt.CONNECT", 0.2)
-    async with broker(b"", level=level) as url:
+    async with broker(b"", accepts=accepts) as url:
         before = asyncio.all_tasks()
         error = await error_of(Topic(mosquitto, url=url))
         await asyncio.sleep(0.05)
@@ -257,16 +249,15 @@ async def test_giving_up_in_the_middle_of_connecting_leaves_nothing(mosquitto: M
 
 
 @asynccontextmanager
-async def broker(answer: bytes, *, level: int = 4) -> AsyncIterator[str]:
-    """Accepts one protocol *level* (none: says nothing), and answers a SUBSCRIBE with bytes."""
+async def broker(answer: bytes, *, accepts: bool = True) -> AsyncIterator[str]:
+    """Answers a CONNECT if it *accepts*, and a SUBSCRIBE with bytes."""
 
     async def serve_broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connect = await reader.read(1000)
-        if level:
-            known = connect[4 + connect[3]] == level
-            writer.write(b"\x20\x02\x00\x00" if known else b"\x20\x02\x00\x01")
-            if known and await reader.read(1000):
-                writer.write(answer)
+        await reader.read(1000)
+        if accepts:
+            writer.write(b"\x20\x02\x00\x00")
+            await reader.read(1000)
+            writer.write(answer)
         await reader.read()
         writer.close()
         ended.set()

@@ -120,5 +120,5 @@ class TestPlugins:
     async def test_a_missing_plugin_comes_with_its_hint(self) -> None:
         missing = ExecPlugin(V1, "/nowhere/plugin", install_hint="get it from the shop\n")
 
-        with pytest.raises(ClusterNotConfigured, match="cannot be run: .*; get it from the shop$"):
+        with pytest.raises(ClusterNotConfigured, match=r"cannot be run: .*; get it from the shop$"):
             await ExecCredentials(missing, None).authorization()

@@ -86,7 +86,7 @@ def test_values_are_those_of_the_original(script: str, expected: str) -> None:
         ("return event.empty", {}),
         ("local t = {1} t[4] = 4 return {#t, table.maxn(t)}", [4, 4]),
         (
-            "local t = {} t.z = 1 t.a = 2 local k = {} for n in pairs(t) do k[#k+1] = n end return k",
+            "local t, k = {}, {} t.z = 1 t.a = 2 for n in pairs(t) do k[#k+1] = n end return k",
             ["z", "a"],
         ),
         ("local t = {5, 2, 9} table.sort(t, function(a, b) return a > b end) return t", [9, 5, 2]),

@@ -27,6 +27,7 @@ log = structlog.get_logger("argo-events.eventbus")
 
 _LONG_OUTAGE = 30.0  # seconds after which a lost link is reported a second time, as an error
 _LONGEST_SUBJECT = 2048  # bytes; a server's limit for a line is 4096
+_PATIENCE = 2.0  # seconds without an answer after which a request is sent a second time
 _SWEEP = 0.05  # seconds between searches for requests whose time is over
 
 
@@ -142,23 +143,33 @@ class Link:
         timeout: float,
     ) -> Msg:
         """
-        Send a message and return the answer; sent again when the link breaks before the answer.
+        Send a message and return the answer.
 
-        Hence only for what does no harm when it is done twice.  Raises :exc:`BusUnavailable` when
-        there is no link, or nobody answers, within *timeout* seconds.
+        It is sent again when the link breaks before the answer, or when the answer does not come:
+        in a cluster, whoever was to give it may have died.  Hence only for what does no harm when
+        it is done twice.  Raises :exc:`BusUnavailable` when there is no link, or nobody answers,
+        within *timeout* seconds.
         """
-        deadline = asyncio.get_running_loop().time() + timeout
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        call, patience = str(next(self._numbers)), _PATIENCE
         pauses: Iterator[float] | None = None
         while True:
-            answer = await self._ask(subject, body, headers, deadline, timeout)
-            if answer is None:
+            try:
+                answer = await self._ask(call, subject, body, headers, deadline, patience)
+            except _LinkLost:
+                continue
+            except TimeoutError:
+                if loop.time() >= deadline:
+                    raise NoAnswer(f"no answer of the event bus within {timeout:g} s") from None
+                patience *= 2
                 continue
             if answer.data or not answer.headers or answer.headers.get("Status") != "503":
                 return answer
             # A server that has just started, or a cluster between two leaders, does not listen yet.
             pauses = pauses or capped_backoff(0.05, 1.0)
             pause = next(pauses)
-            if asyncio.get_running_loop().time() + pause >= deadline:
+            if loop.time() + pause >= deadline:
                 raise NobodyThere(f"nothing on the event bus listens to {subject}")
             await asyncio.sleep(pause)
 
@@ -193,28 +204,24 @@ class Link:
 
     async def _ask(
         self,
+        call: str,
         subject: str,
         body: bytes,
         headers: Mapping[str, str] | None,
         deadline: float,
-        timeout: float,
-    ) -> Msg | None:
-        """One attempt; None when the link broke and there may be another."""
+        patience: float,
+    ) -> Msg:
+        """One attempt.  Raises :exc:`_LinkLost` or TimeoutError when there may be another."""
         await self.until_up(deadline)
         loop = asyncio.get_running_loop()
-        call = str(next(self._numbers))
         try:
             await self._publish(subject, body, f"{self._replies}.{call}", headers)
             # The answer cannot have come yet: nothing above waits for anything.
             future: asyncio.Future[Msg] = loop.create_future()
-            self._calls[call] = (future, deadline)
+            self._calls[call] = (future, min(deadline, loop.time() + patience))
             if self._sweeper is None:
                 self._sweeper = loop.call_later(_SWEEP, self._sweep)
             return await future
-        except _LinkLost:
-            return None
-        except TimeoutError:
-            raise NoAnswer(f"no answer of the event bus within {timeout:g} s") from None
         finally:
             self._calls.pop(call, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 
 from tiphys.aio import capped_backoff
@@ -25,12 +26,13 @@ async def publish(
     """
     Store a message and return its sequence.
 
-    With an *id*, the stream keeps it once however often it is sent.  *expected* is the sequence of
+    The stream keeps messages of one *id* once; without one, the message gets an id of its own,
+    because it may have to be sent twice.  *expected* is the sequence of
     the last message under this subject, without which the message is refused.  Raises
     :exc:`BusUnavailable` without a link within *timeout* seconds, :exc:`Refusal` when *expected* is
     wrong, and :exc:`PublishError` for everything else.
     """
-    headers = {MESSAGE_ID: id} if id else {}
+    headers = {MESSAGE_ID: id or secrets.token_hex(12)}
     if expected is not None:
         headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
     loop = asyncio.get_running_loop()
@@ -38,9 +40,7 @@ async def publish(
     pauses: Iterator[float] | None = None
     while True:
         try:
-            reply = await link.request(
-                subject, body, headers or None, timeout=deadline - loop.time()
-            )
+            reply = await link.request(subject, body, headers, timeout=deadline - loop.time())
             sequence: int = parse(reply.data)["seq"]
             return sequence
         except NoAnswer as error:

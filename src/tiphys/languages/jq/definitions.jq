@@ -132,7 +132,7 @@ def t_implode: if type != "array" or any(.[]; type != "number") then t_refuse("i
 def t_split($s): if type != "string" then t_refuse("split") elif ($s | type) != "string" then $s | t_refuse("split")
   elif . == "" then (if $s == "" then [] else [""] end) else split($s) end;
 def t_join($s): if type != "array" and type != "object" then t_refuse("join"; $s) else
-  [t_each] | if length == 0 then "" else
+  [t_each] | if all(.[], $s; type == "string") then join($s) elif length == 0 then "" else
   reduce .[1:][] as $x (.[0] | if type == "boolean" or type == "number" then t_json elif . == null then "" else "" + . end;
     . + $s + ($x | if type == "boolean" or type == "number" then t_json else . end)) end end;
 def t_contains($b): if type == "object" and ($b | type) == "object" then

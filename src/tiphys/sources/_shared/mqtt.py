@@ -21,7 +21,7 @@ KEEP_ALIVE = 30  # seconds
 BACKLOG = 10_000  # messages that are read and not yet asked for; more are dropped
 _PLAIN = {"tcp": 1883, "mqtt": 1883, "ws": 80}
 _SECURE = {"ssl": 8883, "tls": 8883, "mqtts": 8883, "tcps": 8883, "wss": 443}
-_UNKNOWN_PROTOCOL, _REFUSALS, _NOT_GRANTED = 132, (134, 135), 128  # reason codes
+_REFUSALS, _NOT_GRANTED = (134, 135), 128  # reason codes
 _silent = logging.getLogger("tiphys.mqtt")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False  # what the library would say is in the errors that it raises
@@ -140,7 +140,7 @@ async def subscribed(
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(CONNECT):
-                    client = await _connected(stack, options)
+                    client = await _open(stack, Client(**options))
                     await _subscribe(client, topic, service)
             except (aiomqtt.MqttError, OSError, TimeoutError, ValueError) as error:
                 code = _code(error)
@@ -152,16 +152,6 @@ async def subscribed(
             yield client
     except aiomqtt.MqttError as error:
         raise lost(service, error) from error
-
-
-async def _connected(stack: contextlib.AsyncExitStack, options: dict[str, Any]) -> Client:
-    """Speak MQTT 3.1.1, or 3.1 with a broker that does not know it."""
-    try:
-        return await _open(stack, Client(**options))
-    except aiomqtt.MqttError as error:
-        if _code(error) != _UNKNOWN_PROTOCOL:
-            raise
-    return await _open(stack, Client(**options, protocol=aiomqtt.ProtocolVersion.V31))
 
 
 async def _open(stack: contextlib.AsyncExitStack, client: Client) -> Client:

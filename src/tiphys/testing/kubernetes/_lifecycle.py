@@ -15,6 +15,7 @@ from tiphys.testing.kubernetes._requests import Request
 
 Object = dict[str, Any]
 NAMESPACES = "/namespaces"
+DEPLOYMENTS = "apps/deployments"  # their annotations count as a change
 JOBS = "batch/jobs"  # their pods are kept unless one says otherwise
 
 
@@ -117,14 +118,18 @@ def kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
 
 def count(kind: Kind, old: Object, new: Object) -> None:
     """The generation grows with every change that is neither metadata nor status."""
-    if not kind.counted:
-        return
+    if kind.counted and _counted(kind, old) != _counted(kind, new):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def _counted(kind: Kind, obj: Object) -> Object:
     ignored = {"metadata", "apiVersion", "kind"}
     if "status" in kind.subresources:
         ignored.add("status")
-    was, now_is = ({k: v for k, v in o.items() if k not in ignored} for o in (old, new))
-    if was != now_is:
-        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    counted = {key: value for key, value in obj.items() if key not in ignored}
+    if kind.key == DEPLOYMENTS:
+        counted["annotations"] = obj["metadata"].get("annotations")
+    return counted
 
 
 def same(old: Object, new: Object) -> bool:

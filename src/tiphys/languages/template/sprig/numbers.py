@@ -17,6 +17,7 @@ from tiphys.languages.template.values import Int64, Ints, Value, signed
 __all__ = ["FUNCTIONS"]
 
 _MIN, _MAX = -1 << 63, (1 << 63) - 1
+_LARGEST_SHIFT = 1 << 12
 
 
 def _integer(value: int) -> Int64:
@@ -108,10 +109,7 @@ def _ceil(value: Value) -> float:
 
 def _round(value: Value, places: int, threshold: float = 0.5, *_: float) -> float:
     """Round to *places*; a fraction of at least *threshold* rounds up."""
-    try:
-        power = math.pow(10, places)
-    except OverflowError:
-        power = math.inf
+    power = _power_of_ten(places)
     digits = power * to_float(value)
     fraction = math.modf(digits)[0] if math.isfinite(digits) else math.nan
     if math.isfinite(digits):
@@ -120,6 +118,27 @@ def _round(value: Value, places: int, threshold: float = 0.5, *_: float) -> floa
     if power == 0:
         return math.nan if digits == 0 or math.isnan(digits) else math.copysign(math.inf, digits)
     return digits / power
+
+
+def _power_of_ten(exponent: int) -> float:
+    """10 to the power of *exponent*, off in the last digit just where the original is."""
+    result, mantissa, shift, power = 1.0, 0.625, 4, 0
+    remaining = abs(exponent)
+    while remaining:
+        if shift > _LARGEST_SHIFT:
+            return math.inf if exponent > 0 else 0.0
+        if remaining & 1:
+            result, power = result * mantissa, power + shift
+        mantissa, shift = mantissa * mantissa, shift * 2
+        if mantissa < 0.5:
+            mantissa, shift = mantissa * 2, shift - 1
+        remaining >>= 1
+    if exponent < 0:
+        result, power = 1 / result, -power
+    try:
+        return math.ldexp(result, power)
+    except OverflowError:
+        return math.inf
 
 
 def _until(count: int) -> Ints:
