@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 from tests._ports import free_port
 from tests.integration.bus._servers import NatsServer
 from tiphys.bus.jetstream import Credentials, Endpoint, JetStreamBus
+from tiphys.bus.jetstream.connection import Link
 from tiphys.errors import BusError, BusUnavailable, ManifestError, SecretError
 from tiphys.events import CloudEvent
 from tiphys.manifests.common import TLS, SecretRef
@@ -335,3 +337,38 @@ async def test_losing_the_leader_of_a_cluster_loses_no_event(tmp_path: Path) -> 
     await bus.close()
     await asyncio.gather(*(server.stop() for server in servers))
     assert ids == [str(number) for number in range(200)]
+
+
+async def test_a_request_whose_answer_does_not_come_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when the leader of a stream dies while the link to another server stays."""
+    monkeypatch.setattr("tiphys.bus.jetstream.connection._PATIENCE", 0.1)
+    requests: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.15.1","headers":true}\r\n')
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                if line.startswith(b"PING"):
+                    writer.write(b"PONG\r\n")
+                elif line.startswith(b"PUB"):
+                    requests.append(line)
+                    await reader.readline()
+                    if len(requests) == 3:
+                        writer.write(b"MSG %b 1 2\r\nok\r\n" % line.split()[2])
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        where = Endpoint((f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}",))
+
+        async def endpoint() -> Endpoint:
+            return where
+
+        link = Link(endpoint, name="test")
+        await link.open(10.0)
+        assert (await link.request("a", b"b", timeout=30.0)).data == b"ok"
+        with pytest.raises(BusUnavailable, match="no answer"):
+            await link.request("a", b"b", timeout=0.2)
+        await link.close()
+    assert len(set(requests[:3])) == 1

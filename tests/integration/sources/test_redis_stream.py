@@ -47,7 +47,8 @@ class Stream(RemoteService):
         await self.add(n=n)
 
     async def add(self, stream: str | None = None, **values: Any) -> str:
-        return str(await self.client.xadd(stream or self.stream, values))
+        fields: dict[Any, Any] = {**values}
+        return str(await self.client.xadd(stream or self.stream, fields))
 
     def number(self, data: dict[str, Any]) -> int:
         return int(data["values"]["n"])

@@ -145,7 +145,7 @@ def test_govaluate_takes_names_from_paths_as_filters_do(evaluate: Evaluate) -> N
 def test_sjson_sets_and_deletes(evaluate: Evaluate) -> None:
     assert evaluate("sjson", "a.b", '{"a": {}}', "--value", "5").out == '{"a": {"b":5}}\n'
     assert evaluate("sjson", "a.-1", "", "--value", "text").out == '{"a":["text"]}\n'
-    assert evaluate("sjson", "a", '{"a": 1, "b": 2}').out.strip() == '{"b": 2}'
+    assert evaluate("sjson", "a", '{"a": 1, "b": 2}').out == '{ "b": 2}\n'
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_does_not_compile_is_shown_with_its_place(
         ("govaluate", "missing > 1", "missing"),
         ("expr", "ref + 1", "invalid operation"),
         ("template", "{{ index .Input.commits 9 }}", "out of range"),
-        ("sjson", "a.#.b", ""),
+        ("sjson", "commits.x", ""),
     ],
 )
 def test_what_fails_on_the_document_is_one_line(

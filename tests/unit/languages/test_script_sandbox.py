@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.judges._scripts import pool, run
-from tiphys.languages import EvaluationError, jq, lua
+from tiphys.languages import CompileError, EvaluationError, jq, lua
 
 GLOBALS = """
     _G _VERSION assert collectgarbage coroutine error event getfenv getmetatable ipairs load
@@ -180,3 +180,14 @@ async def test_a_missing_engine_is_named_with_its_remedy(
         await workers.close()
 
     assert str(caught.value).endswith(f"which is not installed; run: {hint}")
+
+
+def test_an_engine_can_be_asked_for_before_any_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    lua.require_engine()
+    jq.require_engine()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+    with pytest.raises(CompileError, match=r"tiphys\[lupa\]"):
+        lua.require_engine()
+    with pytest.raises(CompileError, match=r"tiphys\[jq\]"):
+        jq.require_engine()

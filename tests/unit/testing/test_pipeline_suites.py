@@ -123,6 +123,24 @@ async def test_options_that_differ_are_shown(folder: Path) -> None:
     assert failure.details.splitlines()[-2:] == ["-method: PUT", "+method: POST"]
 
 
+async def test_the_time_of_an_action_may_be_expected(tmp_path: Path) -> None:
+    write(tmp_path, [dependency("a")], [trigger("act", debounce={"period": "30s"})])
+    given = {**EVENT, "at": "2026-03-01T12:00:00Z"}
+
+    assert await failures(tmp_path, {"at": "+30s"}, given) == []
+    assert await failures(tmp_path, {"at": "2026-03-01T12:00:30Z"}, given) == []
+    (failure,) = await failures(tmp_path, {"at": "+10s"}, given)
+    assert failure.message == "sensor/act: the time is not as expected"
+    (result,) = await run(tmp_path, {"events": [given], "expect": {"at": "noon"}})
+    assert result.broken
+
+
+async def test_time_ends_where_the_test_says(tmp_path: Path) -> None:
+    write(tmp_path, [dependency("a")], [trigger("act", debounce={"period": "30s"})])
+
+    assert await failures(tmp_path, {"none": True, "because": "debounce"}, until="+10s") == []
+
+
 async def test_another_type_of_trigger_is_told(folder: Path) -> None:
     (failure,) = await failures(folder, {"log": {}})
 

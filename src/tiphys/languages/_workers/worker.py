@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from tiphys.languages._errors import EvaluationError, LanguageError, LimitExceeded
+from tiphys.languages._workers.engines import missing
 from tiphys.languages._workers.limits import confine, die_with_parent, extend_processor_time
 from tiphys.languages._workers.protocol import (
     LENGTH,
@@ -63,7 +64,7 @@ def _lua() -> Evaluate:
     try:
         from tiphys.languages.lua._engine import Engine
     except ImportError:
-        return _missing("Lua scripts need the module 'lupa'", "lupa")
+        return _without("lupa")
     return Engine().evaluate
 
 
@@ -71,13 +72,13 @@ def _jq() -> Evaluate:
     try:
         from tiphys.languages.jq._engine import Engine
     except ImportError:
-        return _missing("jq programs need the module 'jq'", "jq")
+        return _without("jq")
     return Engine().evaluate
 
 
-def _missing(what: str, extra: str) -> Evaluate:
+def _without(module: str) -> Evaluate:
     def evaluate(operation: Operation, program: bytes, data: bytes) -> bytes:
-        raise EvaluationError(f"{what}, which is not installed; run: pip install 'tiphys[{extra}]'")
+        raise EvaluationError(missing(module))
 
     return evaluate
 

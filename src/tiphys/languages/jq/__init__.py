@@ -11,6 +11,6 @@ expressions of RE2.  Programs are checked and translated here and run in the wor
 """
 
 from tiphys.languages._workers import WorkerPool
-from tiphys.languages.jq._program import JqProgram, compile
+from tiphys.languages.jq._program import JqProgram, compile, require_engine
 
-__all__ = ["JqProgram", "WorkerPool", "compile"]
+__all__ = ["JqProgram", "WorkerPool", "compile", "require_engine"]

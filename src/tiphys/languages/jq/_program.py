@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tiphys.languages._errors import CompileError
 from tiphys.languages._workers import WorkerPool
+from tiphys.languages._workers.engines import require
 from tiphys.languages._workers.protocol import Operation
 from tiphys.languages.jq._terms import translate
 
-__all__ = ["JqProgram", "compile"]
+__all__ = ["JqProgram", "compile", "require_engine"]
 
 
 class JqProgram:
@@ -47,3 +48,8 @@ def compile(text: str) -> JqProgram:
         return JqProgram(text, translate(text))
     except RecursionError:
         raise CompileError("nested too deeply", text, 0) from None
+
+
+def require_engine() -> None:
+    """Raise CompileError, with the command to install it, when the module ``jq`` is missing."""
+    require("jq")

@@ -17,7 +17,7 @@ from tiphys.languages.jq._tokens import END, Token, quoted
 __all__ = ["translate"]
 
 _MAY_BE_EMPTY = re.compile(
-    r"\b(?:empty|select|try|t_each|limit|first|last|skip|range|recurse|t_recurse|t_match|t_scan"
+    r"\b(?:empty|select|try|t_each|t_members|limit|first|last|skip|range|recurse|t_recurse|t_match|t_scan"
     r"|t_splits|t_paths|path|values|numbers|strings|nulls|booleans|arrays|objects|iterables|scalars"
     r"|f_\w+|break|error)\b"
 )
@@ -130,7 +130,10 @@ class _TermTranslator(QueryTranslator):
     def _optional(self, code: Code) -> Code:
         if not code.step:
             return Code(self._attempt(code.text, None))
-        attempt = self._attempt(code.step, None)
+        if code.step == "t_each":  # the only one whose failure is worth foreseeing
+            attempt = self._usage.need("t_members")
+        else:
+            attempt = self._attempt(code.step, None)
         return Code(attempt if code.base == "." else f"({code.base} | {attempt})")
 
     def _attempt(self, body: str, handler: str | None) -> str:

@@ -5,7 +5,7 @@
 def t_preview: t_json | if utf8bytelength <= 30 then . else
   (if startswith("\"") then " ...\"" elif startswith("[") then " ...]"
    elif startswith("{") then " ...}" else " ..." end) as $end
-  | until(utf8bytelength <= 30 - ($end | length); .[:-1]) + $end end;
+  | .[:30] | until(utf8bytelength <= 30 - ($end | length); .[:-1]) + $end end;
 def t_kind: if . == null then "null" else "\(type) (\(t_preview))" end;
 def t_refuse($name): error("\($name) cannot be applied to: \(t_kind)");
 def t_refuse($name; $argument; $other): error("\($name)(\($argument | t_preview); \($other | t_preview)) cannot be applied to: \(t_kind)");
@@ -14,7 +14,8 @@ def t_refuse($name; $argument): error("\($name)(\($argument | t_preview)) cannot
 # Objects are walked in the order of their keys, also where the engine keeps another.
 def t_each: if type == "object" then .[keys[]] elif type == "array" then .[]
   else error("cannot iterate over: \(t_kind)") end;
-def t_recurse: recurse(t_each?);
+def t_members: if type == "object" then .[keys[]] elif type == "array" then .[] else empty end;
+def t_recurse: recurse(t_members);
 def t_map(f): [t_each | f];
 def t_to_entries: [keys[] as $k | {key: $k, value: .[$k]}];
 def t_from_entries: t_map({(.key // .Key // .name // .Name | if type == "string" then .
@@ -23,8 +24,8 @@ def t_from_entries: t_map({(.key // .Key // .name // .Name | if type == "string"
 def t_with_entries(f): t_to_entries | t_map(f) | t_from_entries;
 def t_paths: path(t_recurse) | select(length > 0);
 def t_paths(f): path(t_recurse | select(f)) | select(length > 0);
-def t_tostream: path(def r: (t_each? | r), .; r) as $p | getpath($p)
-  | reduce path(t_each?) as $q ([$p, .]; [$p + $q]);
+def t_tostream: path(def r: (t_members | r), .; r) as $p | getpath($p)
+  | reduce path(t_members) as $q ([$p, .]; [$p + $q]);
 def t_INDEX(rows; f): reduce rows as $row ({}; .[$row | f | t_tostring] = $row);
 def t_INDEX(f): t_INDEX(t_each; f);
 def t_IN(values): any(values == .; .);
@@ -215,7 +216,9 @@ def t_gmtime: if type != "number" then t_refuse("gmtime") else
 def t_localtime: if type != "number" then t_refuse("localtime") else localtime end;
 def t_clock: (if type == "number" then t_gmtime else . end) | t_mktime | floor | gmtime;
 def t_strftime($format): if (type != "number" and type != "array") or ($format | type) != "string"
-  then t_refuse("strftime"; $format) else t_clock as $t | $format | gsub("%(?<c>[%Zfv+]|:z)"; if .c == "Z" then "UTC" elif .c == "f" then "000000"
+  then t_refuse("strftime"; $format) else t_clock as $t | $format | gsub("%(?<c>[%YZfv+]|:z)"; if .c == "Z" then "UTC"
+      elif .c == "Y" then $t[0] | tojson | if length < 4 and (startswith("-") | not) then "0" * (4 - length) + . else . end
+      elif .c == "f" then "000000"
       elif .c == "v" then "%e-%b-%Y" elif .c == "+" then "%a %b %e %H:%M:%S UTC %Y" elif .c == ":z" then "+00:00" else "%%" end)
     | if . == "" then "" else . as $own | $t | strftime($own) end end;
 def t_strflocaltime($format): if (type != "number" and type != "array") or ($format | type) != "string"
@@ -291,7 +294,6 @@ def t_times_limbs($b): . as $a | reduce range($a | length) as $i ([0];
 def t_sum($a; $b): if $a.sign == $b.sign then {sign: $a.sign, limbs: ($a.limbs | t_plus_limbs($b.limbs))}
   elif ($a.limbs | t_compare_limbs($b.limbs)) >= 0 then {sign: $a.sign, limbs: ($a.limbs | t_minus_limbs($b.limbs))}
   else {sign: $b.sign, limbs: ($b.limbs | t_minus_limbs($a.limbs))} end;
-def t_double: . * 2;
 def t_divided($a; $b): ($a | [.[] | "0" * (7 - (tojson | length)) + tojson] | reverse | join("")) as $digits
   | ($b | t_trimmed) as $b | reduce ($digits | explode[] | . - 48) as $d ({quotient: "", rest: [0]};
     (.rest | t_times_limbs([10]) | t_plus_limbs([$d])) as $r

@@ -10,6 +10,6 @@ module ``lupa`` (``pip install 'tiphys[lupa]'``).
 """
 
 from tiphys.languages._workers import WorkerPool
-from tiphys.languages.lua._script import LuaScript, Value, compile
+from tiphys.languages.lua._script import LuaScript, Value, compile, require_engine
 
-__all__ = ["LuaScript", "Value", "WorkerPool", "compile"]
+__all__ = ["LuaScript", "Value", "WorkerPool", "compile", "require_engine"]

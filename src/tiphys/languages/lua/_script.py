@@ -6,11 +6,12 @@ import dataclasses
 
 from tiphys.languages._errors import CompileError
 from tiphys.languages._workers import WorkerPool
+from tiphys.languages._workers.engines import require
 from tiphys.languages._workers.protocol import Operation
 from tiphys.languages.lua._statements import translate
 from tiphys.languages.lua._tokens import SyntaxFault
 
-__all__ = ["LuaScript", "Value", "compile"]
+__all__ = ["LuaScript", "Value", "compile", "require_engine"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,3 +64,8 @@ def compile(text: str) -> LuaScript:
         raise CompileError(str(fault), text, len(before)) from None
     except RecursionError:
         raise CompileError("nested too deeply", text, 0) from None
+
+
+def require_engine() -> None:
+    """Raise CompileError, with the command to install it, when the module ``lupa`` is missing."""
+    require("lupa")

@@ -51,6 +51,7 @@ class WaitingActions:
 
     async def load(self) -> list[Item]:
         """What waits, in the order of the stream; nothing of it whose place another item took."""
+        known = self._entries  # what is known to be settled stays so
         self._entries, self._markers, self._where = {}, {}, {}
         keys = await self._state.keys(self._place)
         values = await asyncio.gather(*(self._state.get(key) for key in keys))
@@ -66,8 +67,9 @@ class WaitingActions:
         for member in {member for item in items.values() for member in item.members}:
             if items.pop(member, None) is not None:
                 await self._state.delete(self._place + member)
-        for item in items.values():
-            self._own(item, set(_covered(item)))
+        for name, item in items.items():
+            unsettled = known[name].unsettled if name in known else set(_covered(item))
+            self._own(item, unsettled)
         return sorted(items.values(), key=lambda item: item.order)
 
     def knows(self, item_id: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import AMQPError, ProbableAuthenticationError
+from aiormq.exceptions import AMQPError, InvalidFrameError, ProbableAuthenticationError
 from yarl import URL
 
 from tiphys.errors import ManifestError, SourceError
@@ -56,6 +56,11 @@ async def connected(url: URL, context: ssl.SSLContext | None) -> AsyncIterator[A
                 channel = await connection.channel(publisher_confirms=False)
         except ProbableAuthenticationError as error:
             raise refused(service, error) from error
+        except InvalidFrameError as error:  # which does not say what came instead of a consent
+            raise SourceError(
+                f"{service} does not open the virtual host {connection.vhost!r}; it is not there, "
+                "or the user may not use it"
+            ) from error
         except (AMQPError, OSError, TimeoutError) as error:
             raise unreachable(service, error) from error
         try:
@@ -72,7 +77,7 @@ async def deliveries(
     """
     The messages of a queue; each is to be acknowledged, rejected, or left to the next consumer.
 
-    Raises :exc:`SourceError` and :exc:`AMQPError` when no more can come.
+    Raises :exc:`AMQPError` when no more can come.
     """
     arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
 
@@ -96,4 +101,4 @@ async def deliveries(
         closing.remove_done_callback(ended)
     if closing.done():
         raise closing.exception() or ConnectionResetError
-    raise SourceError(f"the AMQP broker ended the consumption of the queue {queue!r}")
+    raise AMQPError(f"further reading of the queue {queue!r}")

@@ -33,9 +33,11 @@ def lost(service: str, error: BaseException) -> SourceError:
 
 def reason(error: BaseException) -> str:
     """The cause in a few words, without what libraries wrap around it."""
-    for cause in _causes(error):
+    causes = list(_causes(error))
+    for cause in causes:  # which libraries like to hide in errors with the same number
         if isinstance(cause, ssl.SSLError):
             return str(cause.args[-1])
+    for cause in causes:
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
             return os.strerror(cause.errno)
         if isinstance(cause, TimeoutError):

@@ -60,6 +60,10 @@ class Defaults:
                   ipFamilyPolicy="SingleStack")  # fmt: skip
         elif kind.key == "batch/jobs":
             _select_pods(obj)
+        elif kind.key == "apps/statefulsets":
+            obj["status"] = {"replicas": 0, "availableReplicas": 0}
+        elif kind.key == "networking.k8s.io/ingresses":
+            obj["status"] = {"loadBalancer": {}}
         elif kind.key == "apiextensions.k8s.io/customresourcedefinitions":
             stored = [v["name"] for v in spec.get("versions") or [] if v.get("storage")]
             obj["status"] = {"conditions": None, "acceptedNames": {"plural": "", "kind": ""},
@@ -184,6 +188,9 @@ def _job(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     job_spec(spec)
     _fill(spec, manualSelector=False)
+    labels = (spec["template"].get("metadata") or {}).get("labels")
+    if labels and not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
 
 
 def _select_pods(obj: Object) -> None:
@@ -206,7 +213,8 @@ def _cron_job(obj: Object) -> None:
         spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3,
         failedJobsHistoryLimit=1,
     )  # fmt: skip
-    template = spec.setdefault("jobTemplate", {}).setdefault("spec", {})
+    spec.setdefault("jobTemplate", {}).setdefault("metadata", {})
+    template = spec["jobTemplate"].setdefault("spec", {})
     pod_spec(template.setdefault("template", {}).setdefault("spec", {}))
 
 

@@ -19,7 +19,7 @@ class Kind:
 
     *counted* objects have a generation; *subresources* are served below the object; *free* ones
     may be updated without a resource version, *created_by_update* ones by PUT; *returned* ones
-    answer a deletion with the object, *labelled_by_status* ones get labels with their status.
+    answer a deletion with the object.
     """
 
     group: str
@@ -36,7 +36,6 @@ class Kind:
     free: bool = True
     created_by_update: bool = False
     returned: bool = False
-    labelled_by_status: bool = False
     list_kind: str = ""
     columns: Sequence[Mapping[str, Any]] = ()
     selectable: Sequence[str] = ()
@@ -135,11 +134,11 @@ def _builtin() -> Iterator[Kind]:
     rbac, apps, batch = "rbac.authorization.k8s.io", "apps", "batch"
     rows: list[tuple[str, str, str, bool, str, dict[str, Any]]] = [
         ("", "Namespace", "namespaces", False, "ns",
-         {"subresources": ("finalize", "status"), "labelled_by_status": True, "returned": True,
+         {"subresources": ("finalize", "status"), "returned": True,
           "verbs": without_collection}),
         ("", "Pod", "pods", True, "po",
-         {"subresources": ("log", "status"), "categories": ("all",), "labelled_by_status": True,
-          "returned": True, "counted": True}),
+         {"subresources": ("log", "status"), "categories": ("all",), "returned": True,
+          "counted": True}),
         ("", "Service", "services", True, "svc",
          {"subresources": status, "categories": ("all",), "created_by_update": True,
           "returned": True}),

@@ -15,6 +15,7 @@ from tiphys.testing.kubernetes._requests import Request
 
 Object = dict[str, Any]
 NAMESPACES = "/namespaces"
+DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions"
 DEPLOYMENTS = "apps/deployments"  # their annotations count as a change
 JOBS = "batch/jobs"  # their pods are kept unless one says otherwise
 
@@ -95,11 +96,10 @@ def kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
         new.pop("status", None)
         if "status" in obj:
             new["status"] = obj["status"]
-        if kind.labelled_by_status:
-            for field in ("labels", "annotations"):
-                new["metadata"].pop(field, None)
-                if field in obj["metadata"]:
-                    new["metadata"][field] = obj["metadata"][field]
+        if not kind.custom and kind.key != DEFINITIONS:  # metadata comes along
+            new["metadata"] = clone(obj["metadata"])
+            if kind.key == DEPLOYMENTS:
+                _restore(new["metadata"], old["metadata"], "labels")
     else:
         new = clone(obj)
         if "status" in kind.subresources:
@@ -107,13 +107,19 @@ def kept(request: Request, kind: Kind, old: Object, obj: Object) -> Object:
             if "status" in old:
                 new["status"] = clone(old["status"])
     metadata = new["metadata"]
-    for field in ("uid", "creationTimestamp", "namespace", "generation", "deletionTimestamp",
-                  "deletionGracePeriodSeconds", "resourceVersion", "generateName"):  # fmt: skip
-        metadata.pop(field, None)
-        if field in old["metadata"]:
-            metadata[field] = old["metadata"][field]
+    _restore(
+        metadata, old["metadata"], "uid", "creationTimestamp", "namespace", "generation",
+        "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generateName",
+    )  # fmt: skip
     new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
     return new
+
+
+def _restore(metadata: Object, old: Object, *fields: str) -> None:
+    for field in fields:
+        metadata.pop(field, None)
+        if field in old:
+            metadata[field] = old[field]
 
 
 def count(kind: Kind, old: Object, new: Object) -> None:

@@ -215,7 +215,8 @@ class Registry:
         new = kept(request, kind, old, obj)
         self._defaults.fill(kind, new)
         self._defaults.keep(kind, old, new)
-        count(kind, old, new)
+        if not request.subresource:
+            count(kind, old, new)
         self._validate(kind, old, new)
         self._own(request, kind, old, new, manager, change)
         if same(old, new):

@@ -29,10 +29,11 @@ class Action:
     What a trigger would do.
 
     *number* is that of the event, from 1, that set it in motion; *events* are all that take part,
-    by dependency.  *type* is the manifest key of the trigger and *block* its options, parameters
-    applied; *options* has those as well that the manifest leaves to their defaults.  *content* is
-    the payload that would be sent, *resource* the object that would be created.  With an *error*
-    there is nothing that could be sent.
+    by dependency, and *origins* their ids on the bus where they are made of several.  *type* is
+    the manifest key of the trigger and *block* its options, parameters applied; *options* has those
+    as well that the manifest leaves to their defaults.  *content* is the payload that would be
+    sent, *resource* the object that would be created.  With an *error* there is nothing that could
+    be sent.
     """
 
     sensor: str
@@ -47,6 +48,12 @@ class Action:
     content: bytes | None = None
     resource: Mapping[str, Any] | None = None
     error: str = ""
+    origins: tuple[str, ...] = ()
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """The ids on the bus of the events that take part."""
+        return self.origins or tuple(event.id for event in self.events.values())
 
     @property
     def payload(self) -> Any:
@@ -91,6 +98,7 @@ class DryTrigger:
             at=at,
             id=decided.id,
             events={name: event.cloud_event for name, event in decided.events.items()},
+            origins=decided.origins,
         )
         try:
             async with AsyncExitStack() as stack:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
+from tiphys.events import parse_time, timestamp
 from tiphys.manifests.findings import nearest
 from tiphys.testing.pipelines._actions import Action
 from tiphys.testing.pipelines._differences import (
@@ -15,6 +17,7 @@ from tiphys.testing.pipelines._differences import (
     fits,
     other_members,
 )
+from tiphys.testing.pipelines._given import moment
 from tiphys.testing.pipelines._pipeline import Pipeline, Run
 from tiphys.testing.pipelines._suite import CaseBlock, Expectation
 
@@ -35,7 +38,11 @@ class _Unclear(Exception):
 
 
 def check(case: CaseBlock, pipeline: Pipeline, run: Run) -> list[Failure]:
-    """Every way in which *run* is not what *case* expects."""
+    """
+    Every way in which *run* is not what *case* expects.
+
+    Raises :exc:`ManifestError` when it expects an action at something that is no time.
+    """
     failures = list(_strangers(pipeline, run))
     wanted: dict[Place, list[Expectation]] = {}
     named: set[Place] = set()
@@ -109,7 +116,7 @@ def _check_actions(place: Place, expectations: list[Expectation], run: Run) -> I
     counted = len(expectations) > 1 or len(actions) > 1
     for number, (expectation, action) in enumerate(zip(expectations, actions, strict=False), 1):
         name = f"{_shown(place)}, action {number}" if counted else _shown(place)
-        yield from _compared(name, expectation, action)
+        yield from _compared(name, expectation, action, run)
     for action in actions[len(expectations) :]:
         yield _unexpected(action)
     missing = len(expectations) - len(actions)
@@ -122,7 +129,7 @@ def _check_actions(place: Place, expectations: list[Expectation], run: Run) -> I
             yield Failure(f"{_shown(place)} should act {times} more", reasons)
 
 
-def _compared(name: str, expectation: Expectation, action: Action) -> Iterator[Failure]:
+def _compared(name: str, expectation: Expectation, action: Action, run: Run) -> Iterator[Failure]:
     """Where one action is not as expected."""
     if expectation.error:
         if not action.error:
@@ -133,7 +140,7 @@ def _compared(name: str, expectation: Expectation, action: Action) -> Iterator[F
     if action.error:
         yield Failure(f"{name}: the action fails", action.error)
         return
-    for what, expected, actual in _pairs(expectation, action):
+    for what, expected, actual in [*_pairs(expectation, action), *_times(expectation, action, run)]:
         if fits(expected, actual, exactly=expectation.exactly):
             continue
         message = f"{name}: {what} is not as expected"
@@ -160,6 +167,17 @@ def _pairs(expectation: Expectation, action: Action) -> Iterator[tuple[str, Any,
     if expectation.events:
         expected_ids = {name: str(id) for name, id in expectation.events.items()}
         yield "events", expected_ids, {name: e.id for name, e in action.events.items()}
+
+
+def _times(expectation: Expectation, action: Action, run: Run) -> Iterator[tuple[str, Any, Any]]:
+    """When the action should come and when it did."""
+    if not expectation.at:
+        return
+    expected = moment(expectation.at)
+    if isinstance(expected, timedelta):
+        decided = parse_time(run.events[action.number - 1].time)
+        expected = (decided or action.at) + expected
+    yield "the time", timestamp(expected), timestamp(action.at)
 
 
 def _unexpected(action: Action) -> Failure:

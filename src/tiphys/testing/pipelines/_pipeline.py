@@ -21,12 +21,15 @@ from tiphys.testing.pipelines._actions import Action
 from tiphys.testing.pipelines._filters import Judgement
 from tiphys.testing.pipelines._findings import first_of
 from tiphys.testing.pipelines._given import Given
-from tiphys.testing.pipelines._sensors import DrySensor, TriggerRun
+from tiphys.testing.pipelines._sensors import DrySensor
 from tiphys.testing.pipelines._sources import DrySource
+from tiphys.testing.pipelines._triggers import TriggerRun
 from tiphys.testing.pipelines._verdicts import Verdict, trace
 
 NAMESPACE = "default"
 DUPLICATES = timedelta(minutes=5)  # for which the bus knows the id of an event
+
+LONGEST = timedelta(days=366)  # that anything is waited for
 
 ManifestT = TypeVar("ManifestT", EventSource, Sensor)
 
@@ -135,10 +138,10 @@ class Pipeline:
         """
         Let *events* come, each at its time, and see what they set in motion.
 
-        Time is virtual; it begins with the first event, and goes on to *until* after the last.
-        Scripts run in *scripts*, which stays open.  *judge*: also ask each part of the filters for
-        itself.  Raises :exc:`ManifestError` for an event that
-        its EventSource does not have.
+        Time is virtual; it begins with the first event.  After the last it goes on to *until*, or
+        (None) as long as flow control keeps something waiting, but for at most a year.  Scripts
+        run in *scripts*, which stays open.  *judge*: also ask each part of the filters for itself.
+        Raises :exc:`ManifestError` for an event that its EventSource does not have.
         """
         given = list(events)
         clock = VirtualClock()
@@ -160,25 +163,51 @@ class _Playing:
         self._run = Run([], [], [], [])
         self._ids: dict[str, datetime] = {}
         self._triggers = [
-            (sensor, TriggerRun(sensor, trigger, scripts, clock, self._run.verdicts))
+            (
+                sensor,
+                TriggerRun(
+                    sensor.name,
+                    trigger,
+                    scripts=scripts,
+                    clock=clock,
+                    verdicts=self._run.verdicts,
+                    actions=self._run.actions,
+                ),
+            )
             for sensor in pipeline.sensors.values()
             for trigger in sensor.triggers.values()
         ]
 
     async def play(self, events: Sequence[Given], until: datetime | timedelta | None) -> Run:
+        for _, trigger in self._triggers:
+            await trigger.open()
         for number, given in enumerate(events, 1):
             now = self._clock.now() if number == 1 else _moment(given.at, self._clock.now())
             await self._pass_time(number, now)
             await self._receive(number, given, now)
         if until is not None:
             await self._pass_time(len(events), _moment(until, self._clock.now()))
+        else:
+            await self._ripen(self._clock.now() + LONGEST)
         return self._run
 
     async def _pass_time(self, number: int, now: datetime) -> None:
+        await self._ripen(now)
         if now > self._clock.now():
             await self._clock.advance_to(now)
         for _, trigger in self._triggers:
             await trigger.forget(number, now)
+
+    async def _ripen(self, upto: datetime) -> None:
+        """Let whatever waits go when its time comes, in order of time."""
+        while True:
+            waiting = [(due, t) for _, t in self._triggers if (due := t.next_due()) is not None]
+            due, trigger = min(waiting, key=lambda entry: entry[0], default=(None, None))
+            if due is None or trigger is None or due > upto:
+                return
+            if due > self._clock.now():
+                await self._clock.advance_to(due)
+            await trigger.ripen()
 
     async def _receive(self, number: int, given: Given, now: datetime) -> None:
         event, refusal = self._dispatched(number, given, now)
@@ -196,7 +225,7 @@ class _Playing:
                 verdict = Verdict(number, sensor.name, trigger.name, "dropped", reason=reason)
                 self._run.verdicts.append(verdict)
                 continue
-            self._run.actions.extend(await trigger.receive(seen, position))
+            await trigger.receive(seen, position)
 
     def _dispatched(self, number: int, given: Given, now: datetime) -> tuple[CloudEvent, str]:
         """The event as it lies on the bus, and why it does not get there."""

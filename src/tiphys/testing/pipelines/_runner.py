@@ -92,14 +92,14 @@ class Suites:
 
     async def _run(self, case: Case, pipeline: Pipeline, scripts: WorkerPool) -> Result:
         started = time.perf_counter()
+        trace, broken = "", False
         try:
             until = moment(case.block.until) if case.block.until else None
             run = await pipeline.play(case.events(), scripts, until=until)
+            self.coverage.add(pipeline, [run])
+            trace = run.trace()
+            failures = check(case.block, pipeline, run)
         except ManifestError as error:
-            took = time.perf_counter() - started
-            failures = [Failure(str(error))]
-            return Result(case.name, case.file, case.line, took, failures, broken=True)
-        self.coverage.add(pipeline, [run])
-        failures = check(case.block, pipeline, run)
+            failures, broken = [Failure(str(error))], True
         took = time.perf_counter() - started
-        return Result(case.name, case.file, case.line, took, failures, run.trace())
+        return Result(case.name, case.file, case.line, took, failures, trace, broken)

@@ -87,6 +87,7 @@ class Expectation(Block):
     payload: Any = Field(None, description="The payload that is sent.")
     resource: Any = Field(None, description="The object that is created.")
     events: dict[str, str | int] = Field({}, description="Ids of the events by dependency.")
+    at: str = Field("", description="When: a time, or `+30s` after the event that decided it.")
     exactly: bool = Field(False, description="Mappings have no further members.")
 
     @property

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Literal
 
-from tiphys.events import CloudEvent
+from tiphys.events import CloudEvent, parse_time, timestamp
 
-Step = Literal["dropped", "filtered", "held", "acted", "failed", "forgotten"]
+Step = Literal[
+    "dropped",
+    "filtered",
+    "held",
+    "acted",
+    "failed",
+    "forgotten",
+    "superseded",
+    "disarmed",
+    "expired",
+    "batched",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +29,10 @@ class Verdict:
     One thing that happened to an event.
 
     *number* counts the events of the run from 1.  *sensor* and *trigger* are empty for what its
-    event source did.  *step*: ``dropped`` by the event source, ``filtered`` out for *dependency*,
-    ``held`` until the condition is complete, ``acted``, ``failed`` to be turned into an action, or
-    ``forgotten``: before this event the trigger forgot what it held.  *reason* says why.
+    event source did.  *step*: ``dropped``, ``filtered`` out for *dependency*, ``held`` until the
+    condition is complete or flow control lets it pass, ``acted``, ``failed`` to be turned into an
+    action, or ``forgotten``: before this event the trigger forgot what it held.  The others are
+    those of flow control.  *reason* says why, *at* when.
     """
 
     number: int
@@ -28,6 +41,7 @@ class Verdict:
     step: Step
     dependency: str = ""
     reason: str = ""
+    at: datetime | None = None
 
     @property
     def place(self) -> str:
@@ -40,14 +54,16 @@ class Verdict:
         match self.step:
             case "filtered":
                 return f"filtered out for {self.dependency}: {self.reason}"
-            case "held":
+            case "held" if self.dependency:
                 return f"kept as {self.dependency}; {self.reason}"
+            case "held":
+                return f"kept; {self.reason}"
             case "failed":
                 return f"the action fails: {self.reason}"
-            case "dropped" | "forgotten":
-                return f"{self.step}: {self.reason}"
             case "acted":
                 return "acted"
+            case _:
+                return f"{self.step}: {self.reason}"
 
 
 def trace(events: Sequence[CloudEvent], verdicts: Iterable[Verdict]) -> str:
@@ -56,9 +72,12 @@ def trace(events: Sequence[CloudEvent], verdicts: Iterable[Verdict]) -> str:
     lines = []
     for number, event in enumerate(events, 1):
         lines.append(f"{number}. {event.source}/{event.subject} at {event.time} (id {event.id})")
+        moment = parse_time(event.time)
         mine = [verdict for verdict in found if verdict.number == number]
         for verdict in mine:
-            lines.append(f"     {verdict.place or event.source}: {verdict.sentence}")
+            later = "" if verdict.at in (None, moment) else f" at {timestamp(verdict.at)}"
+            place = verdict.place or event.source
+            lines.append(f"     {place}: {verdict.sentence}{later}")
         if not mine:
             lines.append("     no sensor has a dependency on it")
     return "\n".join(lines)

@@ -1,0 +1,155 @@
+"""Pausing: events wait on the bus, also over a restart, and act when the trigger resumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.sensors.flow.conftest import Timed, World, timed
+from tiphys.errors import BusError, ManifestError
+
+
+async def test_a_paused_trigger_keeps_its_backlog_on_the_bus(world: World) -> None:
+    async with world.running(timed()) as sensor:
+        await sensor.pause("t")
+        assert (sensor.statuses["t"].phase, sensor.statuses["t"].reason) == ("paused", "paused")
+        assert sensor.ready
+        for n in range(3):
+            await world.publish("a", n=n)
+        await world.at(1000)
+        assert (world.acted, world.unsettled()) == ([], 0)
+        await sensor.resume("t")
+        await world.clock.settle()
+
+        assert [a.data["a"]["n"] for a in world.acted] == [0, 1, 2]
+        assert sensor.statuses["t"].phase == "running"
+
+
+async def test_a_pause_lasts_over_a_restart(world: World) -> None:
+    async with world.running(timed()) as sensor:
+        await sensor.pause()
+    await world.publish("a", n=1)
+    async with world.running(timed()) as sensor:
+        await world.publish("a", n=2)
+        assert sensor.statuses["t"].phase == "paused"
+        assert world.acted == []
+        await sensor.resume()
+        await world.clock.settle()
+
+    assert [a.data["a"]["n"] for a in world.acted] == [1, 2]
+
+
+async def test_only_the_named_trigger_is_paused(world: World) -> None:
+    async with world.running(timed(name="t"), timed(name="u")) as sensor:
+        await sensor.pause("t")
+        await world.publish("a", n=1)
+
+        assert (sensor.statuses["t"].phase, sensor.statuses["u"].phase) == ("paused", "running")
+    assert len(world.acted) == 1
+
+
+async def test_one_trigger_of_a_paused_sensor_can_be_resumed(world: World) -> None:
+    async with world.running(timed(name="t"), timed(name="u")) as sensor:
+        await sensor.pause()
+        await sensor.resume("u")
+        await world.clock.settle()
+
+        assert (sensor.statuses["t"].phase, sensor.statuses["u"].phase) == ("paused", "running")
+
+
+@pytest.mark.parametrize("at_least_once", [True, False, None])
+async def test_what_has_begun_ends_and_what_has_not_waits(
+    world: World, at_least_once: bool | None
+) -> None:
+    Timed.takes = 100.0
+    async with world.running(timed(atLeastOnce=at_least_once, concurrency=1)) as sensor:
+        for n in range(3):
+            await world.publish("a", n=n)
+        await world.at(1)
+        await sensor.pause("t")
+        await world.at(500)
+        assert [a.data["a"]["n"] for a in Timed.ended] == [0]
+        assert world.unsettled() == 0 or at_least_once is not None
+        await sensor.resume("t")
+        await world.at(2000)
+
+        assert [a.data["a"]["n"] for a in Timed.ended] == [0, 1, 2]
+        assert len(world.acted) == 3
+        assert world.unsettled() == 0
+
+
+async def test_a_resume_while_an_action_still_runs_does_not_repeat_it(world: World) -> None:
+    Timed.takes = 100.0
+    async with world.running(timed()) as sensor:
+        await world.publish("a", n=0)
+        await sensor.pause("t")
+        await sensor.resume("t")
+        await world.publish("a", n=1)
+        await world.at(1000)
+
+    assert [a.data["a"]["n"] for a in world.acted] == [0, 1]
+
+
+async def test_what_waits_for_the_end_of_a_burst_waits_on(world: World) -> None:
+    async with world.running(timed(debounce={"period": "10s"})) as sensor:
+        await world.publish("a", n=0)
+        await sensor.pause("t")
+        await world.publish("a", n=1)
+        await world.at(100)
+        assert world.acted == []
+        await sensor.resume("t")
+        await world.at(102)
+
+    assert [a.data["a"]["n"] for a in world.acted] == [1]
+
+
+async def test_a_batch_at_work_during_a_pause_acts_once(world: World) -> None:
+    Timed.takes = 100.0
+    async with world.running(timed(batch={"count": 2, "period": "1m"})) as sensor:
+        await world.publish("a", n=0)
+        await world.publish("a", n=1)
+        await sensor.pause("t")
+        await sensor.resume("t")
+        await world.at(1000)
+
+        assert len(world.acted) == 1
+        assert await world.kept() == []
+
+
+async def test_a_suspended_trigger_does_nothing_but_collect(world: World) -> None:
+    async with world.running(timed(suspend=True)) as sensor:
+        await world.publish("a", n=1)
+        assert sensor.statuses["t"].reason == "suspended in the manifest"
+        with pytest.raises(ManifestError, match="suspended in its manifest"):
+            await sensor.resume("t")
+    async with world.running(timed()):
+        await world.clock.settle()
+
+    assert [a.data["a"]["n"] for a in world.acted] == [1]
+
+
+async def test_an_unknown_trigger_cannot_be_paused(world: World) -> None:
+    async with world.running(timed()) as sensor:
+        with pytest.raises(ManifestError, match="has no trigger 'x'"):
+            await sensor.pause("x")
+
+
+async def test_a_pause_that_the_bus_did_not_store_is_none(world: World) -> None:
+    async with world.running(timed()) as sensor:
+        world.bus.connected = False
+        with pytest.raises(BusError):
+            await sensor.pause("t")
+        world.bus.connected = True
+        await world.publish("a", n=1)
+
+        assert len(world.acted) == 1
+
+
+async def test_other_replicas_hear_of_a_pause(world: World) -> None:
+    spec: dict[str, Any] = {"replicas": 2}
+    async with world.running(timed(), **spec) as one, world.running(timed(), **spec) as other:
+        await one.pause()
+        await world.at(10)
+
+        assert other.statuses["t"].phase == "paused"
