@@ -48,9 +48,14 @@ class Cluster:
     origin: str = ""
 
     @property
+    def loopback(self) -> bool:
+        """Whether the server is on this machine."""
+        return _is_loopback(self.server.host or "")
+
+    @property
     def takes_credentials(self) -> bool:
         """Whether credentials may be sent: never in the clear over a network."""
-        return self.server.scheme == "https" or _is_loopback(self.server.host or "")
+        return self.server.scheme == "https" or self.loopback
 
 
 def find_cluster(

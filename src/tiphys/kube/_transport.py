@@ -50,7 +50,7 @@ class Transport:
                 limit=0,
                 socket_factory=_keeping_alive,
             ),
-            trust_env=cluster.proxy is None,
+            trust_env=cluster.proxy is None and not cluster.loopback,
             timeout=TIMEOUT,
             headers={hdrs.USER_AGENT: f"tiphys/{__version__}"},
         )

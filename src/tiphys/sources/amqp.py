@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from tiphys.manifests.common import TLS, BackoffBlock, BasicAuth, Block, SecretR
 from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.amqp import connected, deliveries, parse_url
 from tiphys.sources._shared.embedding import NotJSON, embedded
+from tiphys.sources._shared.failures import CONNECT
 from tiphys.sources._shared.rules import basic_auth_problems, missing, tls_problems
 from tiphys.sources._shared.timestamps import long_timestamp
 
@@ -151,7 +153,8 @@ class AMQP(Source[Config]):
         """Consume, and turn each message into an event."""
         url, context = await self._broker(ctx)
         async with connected(url, context) as channel:
-            queue = await self._declare(channel)
+            async with asyncio.timeout(CONNECT):
+                queue = await self._declare(channel)
             async for message in deliveries(
                 channel,
                 queue,

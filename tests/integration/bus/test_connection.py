@@ -296,20 +296,29 @@ async def test_a_long_outage_is_reported_as_an_error(
     ]
 
 
-async def test_losing_the_leader_of_a_cluster_loses_no_event(tmp_path: Path) -> None:
-    """Three servers; the one that leads the stream is killed while events are published."""
-    servers = [NatsServer(tmp_path / str(number)) for number in range(3)]
-    routes = [f"nats://127.0.0.1:{free_port()}" for _ in servers]
-    for server, route in zip(servers, routes, strict=True):
-        server.options = (
-            f"server_name: n{route.rpartition(':')[2]}\n"
-            f'cluster {{ name: c, listen: "{route.removeprefix("nats://")}", '
-            f"routes: [{', '.join(routes)}] }}"
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[dict[str, NatsServer]]:
+    """Three servers that know each other, by name."""
+    routes = {f"n{number}": f"127.0.0.1:{free_port()}" for number in range(3)}
+    urls = ", ".join(f"nats://{route}" for route in routes.values())
+    servers = {
+        name: NatsServer(
+            tmp_path / name,
+            f'server_name: {name}\ncluster {{ name: c, listen: "{route}", routes: [{urls}] }}',
         )
-    await asyncio.gather(*(server.start() for server in servers))
-    url = ",".join(server.url for server in servers)
+        for name, route in routes.items()
+    }
+    await asyncio.gather(*(server.start() for server in servers.values()))
+    yield servers
+    await asyncio.gather(*(server.stop() for server in servers.values()))
+
+
+async def test_losing_the_leader_of_a_cluster_loses_no_event(
+    cluster: dict[str, NatsServer],
+) -> None:
+    url = ",".join(server.url for server in cluster.values())
     bus = configured({"url": url, "streamConfig": "replicas: 3"}, {})
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(30):
         while True:  # until the cluster has a leader
             try:
                 await bus.start()
@@ -324,7 +333,7 @@ async def test_losing_the_leader_of_a_cluster_loses_no_event(tmp_path: Path) -> 
 
     await publish(range(100))
     leader = (await bus._api.call("STREAM.INFO.default"))["cluster"]["leader"]
-    await servers[[f"n{r.rpartition(':')[2]}" for r in routes].index(leader)].stop(signal.SIGKILL)
+    await cluster[leader].stop(signal.SIGKILL)
     await publish(range(100, 200))
 
     ids: list[str] = []
@@ -335,7 +344,6 @@ async def test_losing_the_leader_of_a_cluster_loses_no_event(tmp_path: Path) -> 
                 ids.append(CloudEvent.decode(delivery.body).id)
     await subscription.close()
     await bus.close()
-    await asyncio.gather(*(server.stop() for server in servers))
     assert ids == [str(number) for number in range(200)]
 
 

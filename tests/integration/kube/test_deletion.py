@@ -22,7 +22,9 @@ from tests.integration.kube._contract import (
     there,
 )
 from tiphys.errors import Forbidden, Invalid, NotFound, UpdateConflict
-from tiphys.kube import CONFIG_MAPS, NAMESPACES, PODS, Client
+from tiphys.kube import CONFIG_MAPS, NAMESPACES, PODS, Client, Resource
+
+CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 
 
 async def make_owned(
@@ -124,6 +126,23 @@ class TestDeletion(KubernetesContract):
         assert (answer["kind"], answer["metadata"]["name"]) == ("Pod", "a")
         with pytest.raises(NotFound):
             await client.get(PODS, "a", namespace)
+
+    async def test_a_claim_is_gone_when_no_pod_uses_it(
+        self, client: Client, namespace: str
+    ) -> None:
+        body = {
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        }  # fmt: skip
+        made = await client.create(CLAIMS, body, namespace)
+        assert made["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+
+        await client.delete(CLAIMS, "a", namespace)
+
+        await gone(client, CLAIMS, "a", namespace)
 
     async def test_a_new_object_of_the_same_name_is_another(
         self, client: Client, namespace: str

@@ -26,7 +26,8 @@ class Server(Target):
         super().__init__()
         self.port = free_port()
         self.requests: list[dict[str, Any]] = []
-        self.stalled = False
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self.secrets.values |= {"cred/user": "ada", "cred/password": "s3cret", "cfg/key": "plain"}
 
     @property
@@ -51,11 +52,10 @@ class Server(Target):
         return {"url": "http:///no-host"}
 
     async def stall(self) -> None:
-        self.stalled = True
+        self.flowing.clear()
 
     async def handle(self, request: web.Request) -> web.Response:
-        if self.stalled:
-            await asyncio.sleep(60)
+        await self.flowing.wait()
         self.requests.append(
             {
                 "method": request.method,
@@ -93,6 +93,7 @@ class TestHTTP(TriggerContract):
         try:
             yield server
         finally:
+            server.flowing.set()
             await runner.cleanup()
 
 

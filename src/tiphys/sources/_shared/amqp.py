@@ -28,8 +28,8 @@ def parse_url(text: str, option: str = "url") -> URL:
     """Raises :exc:`ManifestError` for what is no URL of a broker; never repeats the password."""
     try:
         url = URL(text)
-    except ValueError as error:
-        raise ManifestError(f"it is no URL: {error}", path=option) from error
+    except ValueError:  # which may quote what is meant to be the password
+        raise ManifestError("it is no URL", path=option) from None
     if url.scheme not in ("amqp", "amqps") or not url.host:
         raise ManifestError("it is no URL of the form amqp://host:port/vhost", path=option)
     return url
@@ -91,14 +91,16 @@ async def deliveries(
     closing.add_done_callback(ended)
     channel.on_consumer_cancel_callbacks.add(ended)
     try:
-        await channel.basic_qos(prefetch_count=READ_AHEAD)
-        await channel.basic_consume(
-            queue, receive, exclusive=exclusive, consumer_tag=consumer_tag or None
-        )
+        async with asyncio.timeout(CONNECT):
+            await channel.basic_qos(prefetch_count=READ_AHEAD)
+            await channel.basic_consume(
+                queue, receive, exclusive=exclusive, consumer_tag=consumer_tag or None
+            )
         while (message := await arrived.get()) is not None:
             yield message
     finally:
         closing.remove_done_callback(ended)
     if closing.done():
-        raise closing.exception() or ConnectionResetError
+        cause = None if closing.cancelled() else closing.exception()
+        raise cause if isinstance(cause, AMQPError) else AMQPError("it was closed")
     raise AMQPError(f"further reading of the queue {queue!r}")

@@ -12,9 +12,10 @@ from typing import Any
 
 from tiphys.testing.kubernetes._access import ADMIN
 from tiphys.testing.kubernetes._decode import clone
+from tiphys.testing.kubernetes._defaults import CLAIM_IN_USE
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
 from tiphys.testing.kubernetes._lifecycle import NAMESPACES
-from tiphys.testing.kubernetes._registry import Registry
+from tiphys.testing.kubernetes._registry import PODS, Registry
 from tiphys.testing.kubernetes._requests import Request
 from tiphys.testing.kubernetes._store import Key, Object, Store
 
@@ -101,6 +102,9 @@ class Collector:
         elif FOREGROUND in finalizers:
             if not any(_blocks(other, obj) for _, _, other in self._dependents(obj)):
                 self._without_finalizer(kind, key, FOREGROUND)
+        elif CLAIM_IN_USE in finalizers:
+            if not any(_mounts(pod, key[1]) for pod in self._store.items(PODS, key[0])):
+                self._without_finalizer(kind, key, CLAIM_IN_USE)
         elif kind.key == NAMESPACES:
             self._empty(key[1], kind, key)
 
@@ -163,6 +167,13 @@ def _owns(owner: Object | None, obj: Object) -> bool:
         return False
     place = owner["metadata"].get("namespace")
     return place is None or place == obj["metadata"].get("namespace")
+
+
+def _mounts(pod: Object, claim: str) -> bool:
+    return any(
+        (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim
+        for volume in pod["spec"].get("volumes") or []
+    )
 
 
 def _blocks(obj: Object, owner: Object) -> bool:

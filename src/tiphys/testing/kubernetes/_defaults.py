@@ -14,6 +14,7 @@ from tiphys.testing.kubernetes._kinds import Kind
 
 Object = dict[str, Any]
 RBAC = "rbac.authorization.k8s.io"
+CLAIM_IN_USE = "kubernetes.io/pvc-protection"
 SERVICE_NETWORK = ipaddress.ip_network("10.96.0.0/16")
 
 
@@ -27,6 +28,7 @@ class Defaults:
             "/namespaces": _namespace,
             "/secrets": _secret,
             "/events": _event,
+            "/persistentvolumeclaims": _claim,
             "/pods": _pod,
             "/services": _service,
             "apps/deployments": _deployment,
@@ -60,6 +62,9 @@ class Defaults:
                   ipFamilyPolicy="SingleStack")  # fmt: skip
         elif kind.key == "batch/jobs":
             _select_pods(obj)
+        elif kind.key == "/persistentvolumeclaims":
+            obj["status"] = {"phase": "Pending"}
+            obj["metadata"].setdefault("finalizers", []).append(CLAIM_IN_USE)
         elif kind.key == "apps/statefulsets":
             obj["status"] = {"replicas": 0, "availableReplicas": 0}
         elif kind.key == "networking.k8s.io/ingresses":
@@ -134,6 +139,10 @@ def _pod(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     pod_spec(spec)
     _fill(spec, enableServiceLinks=True)
+
+
+def _claim(obj: Object) -> None:
+    _fill(obj.setdefault("spec", {}), volumeMode="Filesystem")
 
 
 def _event(obj: Object) -> None:

@@ -146,6 +146,8 @@ def _builtin() -> Iterator[Kind]:
         ("", "Secret", "secrets", True, "", {}),
         ("", "ServiceAccount", "serviceaccounts", True, "sa",
          {"subresources": ("token",), "returned": True}),
+        ("", "PersistentVolumeClaim", "persistentvolumeclaims", True, "pvc",
+         {"subresources": status, "returned": True}),
         ("", "Event", "events", True, "ev", {"created_by_update": True}),
         (apps, "Deployment", "deployments", True, "deploy",
          {"subresources": status, "categories": ("all",), "counted": True}),

@@ -196,6 +196,14 @@ def _cron_job(obj: Object) -> Iterator[Problem]:
     )  # fmt: skip
 
 
+def _claim(obj: Object) -> Iterator[Problem]:
+    spec = obj["spec"]
+    if not spec.get("accessModes"):
+        yield Problem.required("spec.accessModes", "at least 1 access mode is required")
+    if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
+        yield Problem.required("spec.resources[storage]")
+
+
 def _service(obj: Object) -> Iterator[Problem]:
     spec = obj["spec"]
     kinds = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -278,6 +286,7 @@ RULES: dict[str, Rule] = {
     "/secrets": _secret,
     "/pods": _pod,
     "/services": _service,
+    "/persistentvolumeclaims": _claim,
     "/events": _event,
     "apps/deployments": _workload,
     "apps/statefulsets": _workload,

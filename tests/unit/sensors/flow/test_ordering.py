@@ -110,9 +110,7 @@ async def test_batches_of_one_key_keep_their_order(world: World) -> None:
 async def test_one_at_a_time_stays_so_with_other_mechanisms(world: World) -> None:
     Timed.takes = 10.0
     key: dict[str, Any] = {"key": "n", "window": "1h"}
-    async with world.running(
-        timed(atLeastOnce=True), dependencies=[dependency("a", dedupe=key)]
-    ):
+    async with world.running(timed(atLeastOnce=True), dependencies=[dependency("a", dedupe=key)]):
         for n in (1, 2, 1, 3):
             await world.publish("a", n=n)
         await world.at(100)

@@ -1,0 +1,154 @@
+"""Parameters against a slow, obvious model, and what the conformance cases do not reach."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiphys.errors import ParameterError
+from tiphys.events import JSON, CloudEvent
+from tiphys.manifests.common import Parameter
+from tiphys.sensors import parameters
+from tiphys.sensors.event import Event
+from tiphys.sensors.parameters import compile_parameters
+
+KEYS = st.text("abcxyz", min_size=1, max_size=3)
+SCALARS = st.none() | st.booleans() | st.integers(-999, 999) | st.text('ab<&"\\é', max_size=4)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(KEYS, VALUES, max_size=4)
+PATHS = st.lists(KEYS, min_size=1, max_size=3)
+
+
+def event(data: Any) -> Event:
+    text = json.dumps(data).encode()
+    return Event(CloudEvent("id", "es", "ev", "t", datacontenttype=JSON, data=text))
+
+
+def parameter(**members: Any) -> Parameter:
+    return Parameter.model_validate(members)
+
+
+def found(document: Any, path: list[str]) -> tuple[bool, Any]:
+    """The value at *path*, if there is one: the model of a plain get-path."""
+    for key in path:
+        if not isinstance(document, dict) or key not in document:
+            return False, None
+        document = document[key]
+    return True, document
+
+
+def stored(document: Any, path: list[str], value: Any) -> Any:
+    """*document* with *value* at *path*: the model of a plain set-path."""
+    document = copy.deepcopy(document) if isinstance(document, dict) else {}
+    here = document
+    for key in path[:-1]:
+        if not isinstance(here.get(key), dict):
+            here[key] = {}
+        here = here[key]
+    here[path[-1]] = value
+    return document
+
+
+def as_text(value: Any, raw: str) -> str:
+    """The text of a value, as it is stored without ``useRawData``."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return raw
+
+
+@given(data=OBJECTS, target=OBJECTS, source=PATHS, dest=PATHS, raw=st.booleans())
+def test_a_value_is_carried_as_the_model_says(
+    data: Any, target: Any, source: list[str], dest: list[str], raw: bool
+) -> None:
+    if any(isinstance(target.get(dest[0]), list) for _ in dest):
+        return  # members of lists are another chapter
+    given_parameter = parameter(
+        src={"dependencyName": "d", "dataKey": ".".join(source), "useRawData": raw},
+        dest=".".join(dest),
+    )
+    compiled = compile_parameters([given_parameter])
+    exists, value = found(data, source)
+    if not exists:
+        with pytest.raises(ParameterError):
+            parameters.apply(json.dumps(target), compiled, {"d": event(data)})
+        return
+    try:
+        result = parameters.apply(json.dumps(target), compiled, {"d": event(data)})
+    except ParameterError as error:
+        assert "array" in str(error)  # a list further down the path
+        return
+
+    carried = value if raw else as_text(value, json.dumps(value))
+    assert json.loads(result) == stored(target, dest, carried)
+
+
+@given(values=st.lists(st.tuples(PATHS, SCALARS), max_size=4))
+def test_a_payload_is_what_setting_one_after_the_other_gives(
+    values: list[tuple[list[str], Any]],
+) -> None:
+    data = {f"k{n}": value for n, (_, value) in enumerate(values)}
+    compiled = compile_parameters(
+        [
+            parameter(
+                src={"dependencyName": "d", "dataKey": f"k{n}", "useRawData": True},
+                dest=".".join(dest),
+            )
+            for n, (dest, _) in enumerate(values)
+        ]
+    )
+    expected: Any = None
+    for dest, value in values:
+        expected = stored(expected, dest, value)
+
+    payload = parameters.build_payload(compiled, {"d": event(data)})
+
+    assert (None if payload is None else json.loads(payload)) == expected
+
+
+@given(text=st.text(max_size=20), before=st.text(max_size=20))
+def test_append_and_prepend_join_texts(text: str, before: str) -> None:
+    for operation, expected in (("append", before + text), ("prepend", text + before)):
+        compiled = compile_parameters(
+            [parameter(src={"dependencyName": "d", "dataKey": "k"}, dest="x", operation=operation)]
+        )
+        result = parameters.apply(json.dumps({"x": before}), compiled, {"d": event({"k": text})})
+        assert json.loads(result) == {"x": expected}
+
+
+def test_a_payload_entry_of_a_dependency_that_did_not_come_is_left_out() -> None:
+    compiled = compile_parameters(
+        [
+            parameter(src={"dependencyName": "gone", "dataKey": "a"}, dest="a"),
+            parameter(src={"dependencyName": "d", "dataKey": "k"}, dest="k"),
+        ]
+    )
+
+    assert parameters.build_payload(compiled, {"d": event({"k": 1})}) == b'{"k":"1"}'
+
+
+def test_a_path_that_starts_with_a_dollar_is_jsonpath() -> None:
+    compiled = compile_parameters(
+        [
+            parameter(
+                src={"dependencyName": "d", "dataKey": "$..sha", "useRawData": True}, dest="shas"
+            )
+        ]
+    )
+    data = {"commits": [{"sha": "a"}, {"sha": "b"}]}
+
+    payload = parameters.build_payload(compiled, {"d": event(data)})
+
+    assert json.loads(payload or b"") == {"shas": ["a", "b"]}
