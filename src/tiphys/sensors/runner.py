@@ -184,6 +184,8 @@ class SensorRunner:
         )
 
     async def _run(self) -> None:
+        # Every task below inherits these, and so does every line that they log.
+        structlog.contextvars.bind_contextvars(**self._spec.logging_fields)
         clock = self._services.clock
         state, dead_letters = await insist(self._prepared, clock)
         async with asyncio.TaskGroup() as group:

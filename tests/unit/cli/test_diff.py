@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import os
-import subprocess
-import sysconfig
 from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(sysconfig.get_path("scripts")) / "tiphys"
+from tests.unit.cli.conftest import Call
+
 SENSOR = """
 apiVersion: argoproj.io/v1alpha1
 kind: Sensor
@@ -50,17 +49,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tiphys(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed program in *folder*."""
-    return subprocess.run(
-        [PROGRAM, "diff", "old.yaml", "new.yaml", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+@pytest.fixture
+def diff(call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """``tiphys diff`` of the two versions, in the folder."""
+    monkeypatch.chdir(folder)
+    return functools.partial(call, "diff", "old.yaml", "new.yaml")
 
 
 def change(folder: Path, old: str, new: str) -> None:
@@ -70,17 +63,17 @@ def change(folder: Path, old: str, new: str) -> None:
     (folder / "new.yaml").write_text(text)
 
 
-def test_versions_that_do_the_same_have_no_difference(folder: Path) -> None:
-    done = tiphys(folder, "--events", "events")
+def test_versions_that_do_the_same_have_no_difference(folder: Path, diff: Call) -> None:
+    done = diff("--events", "events")
 
     assert (done.returncode, done.stdout) == (0, "2 events, no difference\n")
     assert done.stderr == ""
 
 
-def test_another_payload_is_a_diff(folder: Path) -> None:
+def test_another_payload_is_a_diff(folder: Path, diff: Call) -> None:
     change(folder, "dataKey: id", "dataTemplate: 'no {{ .Input.id }}'")
 
-    done = tiphys(folder, "--events", "events")
+    done = diff("--events", "events")
 
     assert done.returncode == 1
     assert done.stdout == (
@@ -98,13 +91,15 @@ def test_another_payload_is_a_diff(folder: Path) -> None:
     )
 
 
-def test_an_action_of_one_version_only_comes_with_the_reason_of_the_other(folder: Path) -> None:
+def test_an_action_of_one_version_only_comes_with_the_reason_of_the_other(
+    folder: Path, diff: Call
+) -> None:
     change(folder, '"1000"', '"400"')
 
-    more = tiphys(folder, "--events", "events")
+    more = diff("--events", "events")
     (folder / "old.yaml").write_text((folder / "new.yaml").read_text())
     (folder / "new.yaml").write_text(SENSOR)
-    fewer = tiphys(folder, "--events", "events")
+    fewer = diff("--events", "events")
 
     assert (more.returncode, fewer.returncode) == (1, 1)
     assert more.stdout == (
@@ -120,36 +115,36 @@ def test_an_action_of_one_version_only_comes_with_the_reason_of_the_other(folder
     assert "  orders/tell: only OLD acts\n    NEW: filtered out" in fewer.stdout
 
 
-def test_an_action_that_cannot_be_made_any_more_differs(folder: Path) -> None:
+def test_an_action_that_cannot_be_made_any_more_differs(folder: Path, diff: Call) -> None:
     change(folder, "dataKey: id", "dataKey: number")
 
-    done = tiphys(folder, "--events", "events")
+    done = diff("--events", "events")
 
-    assert "    +error: 'unable to resolve" in done.stdout
+    assert "    +error: \"unable to resolve 'order'" in done.stdout
 
 
-def test_conditions_are_followed_over_all_events(folder: Path) -> None:
+def test_conditions_are_followed_over_all_events(folder: Path, diff: Call) -> None:
     both = "    - {name: mail, eventSourceName: mail, eventName: order}\n  triggers:\n"
     change(folder, "  triggers:\n", both)
 
-    done = tiphys(folder, "--events", "events")
+    done = diff("--events", "events")
 
     assert done.stdout.splitlines()[-1] == "3 events, 2 with other actions"
     assert "    NEW: kept as order; the condition order&&mail still needs mail\n" in done.stdout
 
 
-def test_a_sensor_or_event_may_be_chosen(folder: Path) -> None:
+def test_a_sensor_or_event_may_be_chosen(folder: Path, diff: Call) -> None:
     change(folder, '"1000"', '"400"')
 
-    assert tiphys(folder, "--events", "events", "--sensor", "another").returncode == 0
-    assert tiphys(folder, "--events", "events", "--event", "another").returncode == 0
-    assert tiphys(folder, "--events", "events", "--sensor", "orders").returncode == 1
+    assert diff("--events", "events", "--sensor", "another").returncode == 0
+    assert diff("--events", "events", "--event", "another").returncode == 0
+    assert diff("--events", "events", "--sensor", "orders").returncode == 1
 
 
-def test_json_has_the_same(folder: Path) -> None:
+def test_json_has_the_same(folder: Path, diff: Call) -> None:
     change(folder, '"1000"', '"400"')
 
-    done = tiphys(folder, "--events", "events", "--json")
+    done = diff("--events", "events", "--json")
 
     found = json.loads(done.stdout)
     assert found["events"] == 2
@@ -162,9 +157,9 @@ def test_json_has_the_same(folder: Path) -> None:
     )
 
 
-def test_events_must_come_from_somewhere(folder: Path) -> None:
-    none = tiphys(folder)
-    nowhere = tiphys(folder, "--since", "1h", "--api", "http://127.0.0.1:1")
+def test_events_must_come_from_somewhere(folder: Path, diff: Call) -> None:
+    none = diff()
+    nowhere = diff("--since", "1h", "--api", "http://127.0.0.1:1")
 
     assert none.stderr == (
         "error: say from when on: --since 24h; or where the events are: --events DIR\n"

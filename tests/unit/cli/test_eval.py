@@ -4,46 +4,30 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tiphys import cli
+from tests.unit.cli.conftest import Call, Done
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "tiphys"
 PUSH = '{"ref": "refs/heads/main", "size": 3, "commits": [{"id": "a"}, {"id": "b"}]}'
 
 
-Evaluate = Callable[..., "Called"]
-
-
-class Called:
-    """What a call printed, and its exit status."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], status: int) -> None:
-        captured = capsys.readouterr()
-        self.status = status
-        self.out = captured.out
-        self.err = captured.err
+Evaluate = Callable[..., Done]
 
 
 @pytest.fixture
-def evaluate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Evaluate:
-    """Calls the command in this process."""
+def evaluate(call: Call) -> Evaluate:
+    """``tiphys eval`` of an expression on data."""
 
-    def call(language: str, expression: str, data: str = "", *more: str) -> Called:
+    def evaluated(language: str, expression: str, data: str = "", *more: str) -> Done:
         options = ["--data", data] if data else []
-        monkeypatch.setattr(
-            sys, "argv", ["tiphys", "eval", "--lang", language, expression, *options, *more]
-        )
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return Called(capsys, int(caught.value.code or 0))
+        return call("eval", "--lang", language, expression, *options, *more)
 
-    return call
+    return evaluated
 
 
 @pytest.mark.parametrize(
@@ -76,13 +60,13 @@ def test_the_result_is_printed_as_json(
 ) -> None:
     called = evaluate(language, expression, data)
 
-    assert (called.status, called.out) == (0, f"{result}\n")
+    assert (called.returncode, called.stdout) == (0, f"{result}\n")
 
 
 def test_a_text_may_be_printed_raw(evaluate: Evaluate) -> None:
-    assert evaluate("gjson", "ref", PUSH, "--raw").out == "refs/heads/main\n"
-    assert evaluate("jq", ".ref", PUSH, "-r").out == "refs/heads/main\n"
-    assert evaluate("gjson", "size", PUSH, "-r").out == "3\n"
+    assert evaluate("gjson", "ref", PUSH, "--raw").stdout == "refs/heads/main\n"
+    assert evaluate("jq", ".ref", PUSH, "-r").stdout == "refs/heads/main\n"
+    assert evaluate("gjson", "size", PUSH, "-r").stdout == "3\n"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +86,7 @@ def test_a_text_may_be_printed_raw(evaluate: Evaluate) -> None:
 def test_what_people_should_know_goes_to_standard_error(
     evaluate: Evaluate, language: str, expression: str, data: str, remark: str
 ) -> None:
-    assert remark in evaluate(language, expression, data).err
+    assert remark in evaluate(language, expression, data).stderr
 
 
 @pytest.mark.parametrize(
@@ -120,32 +104,32 @@ def test_nothing_is_another_exit_status(
 ) -> None:
     called = evaluate(language, expression)
 
-    assert (called.status, called.out, called.err) == (1, "", f"{remark}\n")
+    assert (called.returncode, called.stdout, called.stderr) == (1, "", f"{remark}\n")
 
 
 def test_cron_gives_the_next_five_times(evaluate: Evaluate) -> None:
     called = evaluate("cron", "30 6 * * 1-5", "2026-03-26T12:00:00Z", "--zone", "Europe/Berlin")
 
-    assert called.out.splitlines() == [
+    assert called.stdout.splitlines() == [
         '"2026-03-27T06:30:00+01:00"',
         '"2026-03-30T06:30:00+02:00"',
         '"2026-03-31T06:30:00+02:00"',
         '"2026-04-01T06:30:00+02:00"',
         '"2026-04-02T06:30:00+02:00"',
     ]
-    assert len(evaluate("cron", "* * * * *").out.splitlines()) == 5
+    assert len(evaluate("cron", "* * * * *").stdout.splitlines()) == 5
 
 
 def test_govaluate_takes_names_from_paths_as_filters_do(evaluate: Evaluate) -> None:
     called = evaluate("govaluate", "n > 2", PUSH, "--field", "n=commits.#", "--field", "r=ref")
 
-    assert called.out == "false\n"
+    assert called.stdout == "false\n"
 
 
 def test_sjson_sets_and_deletes(evaluate: Evaluate) -> None:
-    assert evaluate("sjson", "a.b", '{"a": {}}', "--value", "5").out == '{"a": {"b":5}}\n'
-    assert evaluate("sjson", "a.-1", "", "--value", "text").out == '{"a":["text"]}\n'
-    assert evaluate("sjson", "a", '{"a": 1, "b": 2}').out == '{ "b": 2}\n'
+    assert evaluate("sjson", "a.b", '{"a": {}}', "--value", "5").stdout == '{"a": {"b":5}}\n'
+    assert evaluate("sjson", "a.-1", "", "--value", "text").stdout == '{"a":["text"]}\n'
+    assert evaluate("sjson", "a", '{"a": 1, "b": 2}').stdout == '{ "b": 2}\n'
 
 
 @pytest.mark.parametrize(
@@ -167,8 +151,8 @@ def test_what_does_not_compile_is_shown_with_its_place(
 ) -> None:
     called = evaluate(language, expression)
 
-    assert (called.status, called.out) == (1, "")
-    assert message in called.err
+    assert (called.returncode, called.stdout) == (1, "")
+    assert message in called.stderr
 
 
 @pytest.mark.parametrize(
@@ -187,9 +171,9 @@ def test_what_fails_on_the_document_is_one_line(
 ) -> None:
     called = evaluate(language, expression, PUSH, "--value", "1")
 
-    assert called.err.startswith("error: ")
-    assert message in called.err
-    assert called.status == 1
+    assert called.stderr.startswith("error: ")
+    assert message in called.stderr
+    assert called.returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -208,8 +192,8 @@ def test_a_document_that_does_not_do_is_told(
 ) -> None:
     called = evaluate(*arguments)
 
-    assert called.status == 1
-    assert called.err.startswith(f"error: {message}")
+    assert called.returncode == 1
+    assert called.stderr.startswith(f"error: {message}")
 
 
 def test_the_installed_program_reads_files_and_standard_input(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
+from tests.unit.cli.conftest import Call
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "tiphys"
 SENSOR = """
@@ -55,25 +58,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tiphys(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed program in *folder*."""
-    return subprocess.run(
-        [PROGRAM, "test", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+@pytest.fixture
+def run(call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """``tiphys test`` in the folder."""
+    monkeypatch.chdir(folder)
+    return functools.partial(call, "test")
 
 
 def without_seconds(text: str) -> str:
     return text[: text.rindex(" in ")]
 
 
-def test_tests_that_pass_are_listed_and_counted(folder: Path) -> None:
-    done = tiphys(folder, ".")
+def test_tests_that_pass_are_listed_and_counted(folder: Path, run: Call) -> None:
+    done = run(".")
 
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
@@ -82,10 +79,10 @@ def test_tests_that_pass_are_listed_and_counted(folder: Path) -> None:
     )
 
 
-def test_a_failure_is_shown_with_a_diff_and_the_trace(folder: Path) -> None:
+def test_a_failure_is_shown_with_a_diff_and_the_trace(folder: Path, run: Call) -> None:
     (folder / "orders.test.yaml").write_text(TESTS.replace("order: A-1}", "order: A-3}"))
 
-    done = tiphys(folder, ".")
+    done = run(".")
 
     assert done.returncode == 1
     assert done.stderr == ""
@@ -106,17 +103,27 @@ def test_a_failure_is_shown_with_a_diff_and_the_trace(folder: Path) -> None:
     )
 
 
-def test_a_script_that_fails_is_explained_in_the_trace_and_nowhere_else(folder: Path) -> None:
+def test_the_installed_program_explains_a_script_that_fails_in_the_trace_only(
+    folder: Path,
+) -> None:
     (folder / "orders.test.yaml").write_text(TESTS.replace("total: 1000", "total: many"))
 
-    done = tiphys(folder, ".")
+    done = subprocess.run(
+        [PROGRAM, "test", "."],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
 
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.count("filtered out for order: script filter error (") == 1
 
 
-def test_coverage_lists_gaps(folder: Path) -> None:
-    done = tiphys(folder, ".", "--coverage", "-k", "small")
+def test_coverage_lists_gaps(folder: Path, run: Call) -> None:
+    done = run(".", "--coverage", "-k", "small")
 
     assert done.returncode == 0
     assert without_seconds(done.stdout).splitlines()[2:] == [
@@ -128,11 +135,11 @@ def test_coverage_lists_gaps(folder: Path) -> None:
     ]
 
 
-def test_junit_has_a_case_for_each_test(folder: Path) -> None:
+def test_junit_has_a_case_for_each_test(folder: Path, run: Call) -> None:
     (folder / "wrong.test.yaml").write_text(WRONG)
     (folder / "zbroken.test.yaml").write_text("test: 1\n")
 
-    done = tiphys(folder, ".", "--format", "junit")
+    done = run(".", "--format", "junit")
 
     assert done.returncode == 1
     root = ElementTree.fromstring(done.stdout)
@@ -148,8 +155,8 @@ def test_junit_has_a_case_for_each_test(folder: Path) -> None:
     assert cases["another number"].attrib["line"] == "2"
 
 
-def test_json_has_everything(folder: Path) -> None:
-    done = tiphys(folder, ".", "--format", "json", "--coverage")
+def test_json_has_everything(folder: Path, run: Call) -> None:
+    done = run(".", "--format", "json", "--coverage")
 
     found = json.loads(done.stdout)
     assert (found["passed"], found["failed"]) == (2, 0)
@@ -162,19 +169,17 @@ def test_json_has_everything(folder: Path) -> None:
     assert found["coverage"]["gaps"] == []
 
 
-def test_no_test_at_all_is_a_failure(folder: Path) -> None:
-    assert tiphys(folder, ".", "-k", "nothing of the kind").returncode == 1
+def test_no_test_at_all_is_a_failure(folder: Path, run: Call) -> None:
+    assert run(".", "-k", "nothing of the kind").returncode == 1
     (folder / "orders.test.yaml").unlink()
-    done = tiphys(folder, ".")
+    done = run(".")
 
     assert done.returncode == 1
     assert done.stderr == "error: there is no *.test.yaml in .\n"
 
 
-def test_other_commands_leave_test_files_alone(folder: Path) -> None:
-    done = subprocess.run(
-        [PROGRAM, "lint", "."], cwd=folder, capture_output=True, text=True, timeout=50, check=False
-    )
+def test_other_commands_leave_test_files_alone(run: Call, call: Call) -> None:
+    done = call("lint", ".")
 
     assert "orders.test.yaml" not in done.stdout
     assert "1 file, 1 object" in done.stdout

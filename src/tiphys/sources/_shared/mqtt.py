@@ -140,7 +140,10 @@ async def subscribed(
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(CONNECT):
-                    client = await _open(stack, Client(**options))
+                    client = Client(**options)
+                    stack.callback(client.drop)
+                    # Its counterpart waits for an answer that a dead broker never gives.
+                    await client.__aenter__()
                     await _subscribe(client, topic, service)
             except (aiomqtt.MqttError, OSError, TimeoutError, ValueError) as error:
                 code = _code(error)
@@ -151,13 +154,7 @@ async def subscribed(
                 ) from error
             yield client
     except aiomqtt.MqttError as error:
-        raise lost(service, error) from error
-
-
-async def _open(stack: contextlib.AsyncExitStack, client: Client) -> Client:
-    stack.callback(client.drop)
-    await client.__aenter__()  # its counterpart waits for an answer that a dead broker never gives
-    return client
+        raise lost(service, error.__cause__ or error) from error
 
 
 async def _subscribe(client: Client, topic: str, service: str) -> None:

@@ -89,7 +89,7 @@ async def _told(trigger: dict[str, Any], deeds: list[Deed], takes: float) -> Non
     await world.clock.advance(3600)
     await sensor.stop(grace=0)
 
-    awaited = "absence" in trigger and "b" or ""
+    awaited = ("absence" in trigger and "b") or ""
     for event, source in published.items():
         if source == awaited or (source == "b" and trigger["template"]["conditions"] == "a"):
             continue

@@ -18,8 +18,8 @@ from tiphys.events import CloudEvent
 from tiphys.sensors.flow.absence import Absence
 from tiphys.sensors.flow.batch import Batch
 from tiphys.sensors.flow.control import Stage
-from tiphys.sensors.flow.debounce import Debounce, LeadingDebounce
 from tiphys.sensors.flow.deadlines import Deadlines
+from tiphys.sensors.flow.debounce import Debounce, LeadingDebounce
 from tiphys.sensors.flow.dedupe import Dedupe
 from tiphys.sensors.flow.item import Effects, Item
 from tiphys.sensors.flow.memory import Memory
@@ -306,7 +306,7 @@ def test_dedupe_passes_one_event_of_a_key_in_a_window(
     st.integers(1, 4),
 )
 def test_the_queue_keeps_the_order_of_keys_and_the_bound(
-    actions: list[str | None | int], concurrency: int
+    actions: list[str | int | None], concurrency: int
 ) -> None:
     queue: KeyedQueue[int] = KeyedQueue(concurrency)
     running: list[tuple[str | None, int]] = []
