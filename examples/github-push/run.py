@@ -43,7 +43,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: pipeline.terminate())
     print(
         "Send it a push, from another terminal:\n\n"
-        f"    curl -H 'Content-Type: application/json' -d @{_shown()} http://127.0.0.1:12000/push\n\n"
+        "    curl -H 'Content-Type: application/json' "
+        f"-d @{_shown()} http://127.0.0.1:12000/push\n\n"
         "The build server's order appears here. Change sensor.yaml while it runs; Ctrl-C ends it.\n",
         flush=True,
     )

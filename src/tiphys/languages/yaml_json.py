@@ -67,7 +67,7 @@ class _Reader:
                 return _json(self._node(next(self._events), 0))
         return "null"
 
-    def _node(self, event: Event, depth: int) -> Any:
+    def _node(self, event: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise LimitExceeded(f"yaml: nested deeper than {MAX_DEPTH}")
         before = self._nodes
@@ -115,7 +115,7 @@ class _Reader:
         return members
 
 
-def scalar(event: Event) -> Any:
+def scalar(event: ScalarEvent) -> Any:
     """The value of a scalar event, by its tag or, if plain, by its text."""
     text: str = event.value
     tag = (str(event.tag) if event.tag else "").removeprefix(_TAG)

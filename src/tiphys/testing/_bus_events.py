@@ -296,7 +296,6 @@ class EventsContract(BusMeans):
         for task in (following, fetching):
             task.cancel()
         await asyncio.gather(following, fetching, return_exceptions=True)
-        await subscription.close()
         await other.close()
 
         await until(lambda: asyncio.all_tasks() <= before)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import structlog
 
+from tests.unit.cli._calls import Call, Done
 from tiphys import cli
-
-
-@dataclasses.dataclass(frozen=True)
-class Done:
-    """What a call printed, and its exit status."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Call = Callable[..., Done]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Call
+from tests.unit.cli._calls import Call
 
 SENSOR = """
 apiVersion: argoproj.io/v1alpha1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Call, Done
+from tests.unit.cli._calls import Call, Done
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "tiphys"
 PUSH = '{"ref": "refs/heads/main", "size": 3, "commits": [{"id": "a"}, {"id": "b"}]}'

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Call
+from tests.unit.cli._calls import Call
 from tiphys.languages import yaml_json
 
 MANIFESTS = """

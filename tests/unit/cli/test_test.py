@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.unit.cli.conftest import Call
+from tests.unit.cli._calls import Call
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "tiphys"
 SENSOR = """

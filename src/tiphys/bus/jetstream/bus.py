@@ -54,6 +54,7 @@ class JetStreamBus(Bus):
         self._replicas = 1
         self._doubtful = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._subscriptions: set[JetStreamSubscription] = set()
         self._link.on_change(lambda up: self._doubtful.set() if up else None)
 
     @classmethod
@@ -98,7 +99,8 @@ class JetStreamBus(Bus):
         self._keeper = asyncio.create_task(self._keep_stream(), name="keeper of the stream")
 
     async def close(self) -> None:
-        """Flush and disconnect."""
+        """End all subscriptions, flush and disconnect."""
+        await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))
         if self._keeper is not None:
             await stop(self._keeper)
             self._keeper = None
@@ -137,8 +139,11 @@ class JetStreamBus(Bus):
         subject = names.event_subject(event_source, event_name)
         durable = durables.Durable(self._api, sensor, trigger, dependency, subject, max_pending)
         await durable.open(start)
-        subscription = JetStreamSubscription(self._link, durable, max_pending)
+        subscription = JetStreamSubscription(
+            self._link, durable, max_pending, self._subscriptions.discard
+        )
         await subscription.open()
+        self._subscriptions.add(subscription)
         return subscription
 
     async def unsubscribe(self, sensor: str, trigger: str, dependency: str) -> None:

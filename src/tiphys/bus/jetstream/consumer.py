@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import orjson
@@ -68,11 +68,18 @@ class JetStreamSubscription(Subscription):
     A trigger's consumer.
 
     Messages are asked for as many as :meth:`fetch` wants, so little lies here unseen; what does is
-    kept from being delivered again.
+    kept from being delivered again.  *closed* is called when the subscription is closed.
     """
 
-    def __init__(self, link: Link, durable: Durable, max_pending: int) -> None:
+    def __init__(
+        self,
+        link: Link,
+        durable: Durable,
+        max_pending: int,
+        closed: Callable[[JetStreamSubscription], None],
+    ) -> None:
         self.link = link
+        self._tell_closed = closed
         self._durable = durable
         self._ordered = max_pending == 1
         self._pull = Pull(link, durables.STREAM, self._receive)
@@ -113,6 +120,7 @@ class JetStreamSubscription(Subscription):
         if self._closed:
             return
         self._closed = True
+        self._tell_closed(self)
         if self._keeper is not None:
             await stop(self._keeper)
         await self._pull.close()

@@ -18,7 +18,6 @@ from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import CONNECT, lost, reason, refused, unreachable
 
 HEARTBEAT = 10  # seconds
-_FORCED = "Unknown error 320"  # what the library makes of CONNECTION_FORCED
 READ_AHEAD = 128  # messages that the broker sends before earlier ones are settled
 
 # What the library would log is in the errors that it raises.
@@ -69,8 +68,7 @@ async def connected(url: URL, context: ssl.SSLContext | None) -> AsyncIterator[A
         except (AMQPError, TimeoutError) as error:
             if connection.is_opened:
                 raise SourceError(f"{service} refuses: {reason(error)}") from error
-            forced = str(error) == _FORCED
-            raise lost(service, AMQPError("the broker closed it") if forced else error) from error
+            raise lost(service, error) from error
 
 
 async def deliveries(

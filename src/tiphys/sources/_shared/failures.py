@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from collections.abc import Iterator
@@ -38,8 +39,9 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, ssl.SSLError):
             return str(cause.args[-1])
     for cause in causes:
-        if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
-            return os.strerror(cause.errno)
+        if isinstance(cause, OSError) and cause.strerror is not None:
+            known = cause.errno in errno.errorcode  # others are no errors of the system
+            return os.strerror(cause.errno) if known and cause.errno else cause.strerror
         if isinstance(cause, TimeoutError):
             return "no answer in time"
     return str(error) or type(error).__name__

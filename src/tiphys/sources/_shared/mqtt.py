@@ -21,7 +21,7 @@ KEEP_ALIVE = 30  # seconds
 BACKLOG = 10_000  # messages that are read and not yet asked for; more are dropped
 _PLAIN = {"tcp": 1883, "mqtt": 1883, "ws": 80}
 _SECURE = {"ssl": 8883, "tls": 8883, "mqtts": 8883, "tcps": 8883, "wss": 443}
-_REFUSALS, _NOT_GRANTED = (134, 135), 128  # reason codes
+_REFUSALS, _UNSPECIFIED = (134, 135), 128  # reason codes
 _silent = logging.getLogger("tiphys.mqtt")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False  # what the library would say is in the errors that it raises
@@ -154,14 +154,15 @@ async def subscribed(
                 ) from error
             yield client
     except aiomqtt.MqttError as error:
-        raise lost(service, error.__cause__ or error) from error
+        closed = _code(error.__cause__) == _UNSPECIFIED
+        raise lost(service, aiomqtt.MqttError("it was closed") if closed else error) from error
 
 
 async def _subscribe(client: Client, topic: str, service: str) -> None:
     granted = await client.subscribe(topic, qos=0)
     for code in granted:
         value = code.value if isinstance(code, ReasonCode) else code
-        if value >= _NOT_GRANTED:
+        if value >= _UNSPECIFIED:
             raise SourceError(f"{service} does not allow to subscribe to {topic!r}")
 
 
@@ -189,6 +190,6 @@ def _options(
     }
 
 
-def _code(error: BaseException) -> int | None:
+def _code(error: BaseException | None) -> int | None:
     code = getattr(error, "rc", None)
     return code.value if isinstance(code, ReasonCode) else None

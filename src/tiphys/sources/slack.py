@@ -1,0 +1,216 @@
+"""Slack: events, slash commands and interactions that an app delivers (event sources 7.7)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator, Field
+
+from tiphys.errors import SecretError
+from tiphys.ingest import Refused, Reply, Request
+from tiphys.manifests.common import SecretRef, SourceConfig
+from tiphys.manifests.webhook import WebhookContext
+from tiphys.sources._base import Incoming, PushSource, SourceContext, source
+from tiphys.sources._shared.deliveries import digest, event_id
+from tiphys.sources._shared.embedding import NotJSON, raw_json
+from tiphys.sources._shared.forms import parse_form
+from tiphys.sources._shared.rules import missing
+from tiphys.sources._shared.signatures import shared_secret
+
+FORM = "application/x-www-form-urlencoded"  # to the letter, as Slack sends it
+VERSION = "v0"
+TOLERANCE = 300  # seconds that a request may be off our clock
+ACCEPTED = Reply(200, b"success")
+
+# What existing sensors find in `Data`, also where Slack leaves it out.
+ALWAYS: Mapping[str, Mapping[str, Any]] = {
+    "app_mention": dict.fromkeys(
+        ("type", "user", "text", "ts", "thread_ts", "channel", "event_ts"), ""
+    ),
+    "message": dict.fromkeys(
+        ("client_msg_id", "type", "user", "text", "thread_ts", "ts")
+        + ("channel", "channel_type", "event_ts"),
+        "",
+    )
+    | {"blocks": None},
+    "member_joined_channel": dict.fromkeys(
+        ("type", "user", "channel", "channel_type", "team", "inviter", "event_ts"), ""
+    ),
+    "channel_created": {"type": "", "channel": None, "event_ts": ""},
+}
+COMMAND = (
+    "token",
+    "team_id",
+    "team_domain",
+    "enterprise_id",
+    "enterprise_name",
+    "is_enterprise_install",
+    "channel_id",
+    "channel_name",
+    "user_id",
+    "user_name",
+    "command",
+    "text",
+    "response_url",
+    "trigger_id",
+    "api_app_id",
+)
+LEFT_OUT = ("enterprise_id", "enterprise_name")  # when empty
+INTERACTION: Mapping[str, Any] = {
+    **dict.fromkeys(("type", "token", "callback_id", "response_url", "trigger_id"), ""),
+    **dict.fromkeys(("action_ts", "name", "value", "message_ts", "attachment_id"), ""),
+    **dict.fromkeys(("action_id", "api_app_id", "block_id"), ""),
+    "is_enterprise_install": False,
+}
+
+
+class Config(SourceConfig):
+    """One endpoint, the request URL of one app."""
+
+    webhook: WebhookContext = Field(description="Where the endpoint is and who may use it.")
+    token: SecretRef | None = Field(
+        None, description="Verification token of the app; demanded of the Events API."
+    )
+    signing_secret: SecretRef | None = Field(
+        None, description="Signing secret of the app; demanded of every request."
+    )
+    metadata: Annotated[dict[str, str], AfterValidator(lambda _: {})] = Field(
+        {}, description="Accepted, but never added to the payload, as in Argo Events."
+    )
+
+
+@source("slack", delivery="sender-driven", replicas="many")
+class Slack(PushSource[Config]):
+    """The inner event, the form of a command, or the interaction is the payload."""
+
+    @property
+    def webhook(self) -> WebhookContext:
+        """The context in the block."""
+        return self.config.webhook
+
+    def check(self) -> list[str]:
+        """What Argo Events refuses."""
+        config = self.config
+        problems = missing(token=config.token, signingSecret=config.signing_secret)
+        return [*problems, *super().check()]
+
+    async def receive(self, request: Request, ctx: SourceContext) -> Incoming | Reply:
+        """Check the signature; answer the challenge; tell what kind of request it is."""
+        await self._check_signature(request, ctx)
+        if request.header("Content-Type") != FORM:
+            return await self._event(request, ctx)
+        fields, problem = parse_form(request.body.decode("utf-8", "replace"))
+        form = {name: values[0] for name, values in fields.items()}
+        if problem:
+            raise _failed(problem)
+        if form.get("payload"):
+            return _interaction(form["payload"].encode(), request, ctx)
+        if form.get("command"):
+            return Incoming(_command(form), _request_id(request, ctx))
+        raise _failed("could not determine slack type from form parameters")
+
+    async def _check_signature(self, request: Request, ctx: SourceContext) -> None:
+        assert self.config.signing_secret is not None  # see check()
+        moment, given = (
+            request.header("X-Slack-Request-Timestamp"),
+            request.header("X-Slack-Signature"),
+        )
+        if not moment or not given:
+            raise _unsigned("missing headers X-Slack-Signature and X-Slack-Request-Timestamp")
+        if not (moment.isascii() and moment.isdigit() and len(moment) < 16):
+            raise _unsigned("X-Slack-Request-Timestamp is not a number of seconds")
+        if abs(ctx.clock.now().timestamp() - int(moment)) > TOLERANCE:
+            raise _unsigned("the timestamp is too far from now", "replay")
+        key = await shared_secret(ctx, self.config.signing_secret)
+        covered = f"{VERSION}:{moment}:".encode() + request.body
+        expected = f"{VERSION}={hmac.digest(key, covered, 'sha256').hex()}"
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            raise _unsigned("the signature does not match")
+
+    async def _event(self, request: Request, ctx: SourceContext) -> Incoming | Reply:
+        """A request of the Events API."""
+        outer = _object(request.body)
+        await self._check_token(outer.get("token"), ctx)
+        if outer.get("type") == "url_verification":
+            return Reply(200, str(outer.get("challenge", "")).encode())
+        if outer.get("type") != "event_callback":
+            return ACCEPTED
+        inner = outer.get("event")
+        if not isinstance(inner, dict):
+            raise _failed("the event is not a JSON object")
+        kind = str(inner.get("type", ""))
+        id = outer.get("event_id")
+        identity = event_id(ctx, id) if isinstance(id, str) and id else _request_id(request, ctx)
+        return Incoming({"type": kind, "Data": _data(kind, inner)}, identity)
+
+    async def _check_token(self, given: object, ctx: SourceContext) -> None:
+        assert self.config.token is not None  # see check()
+        try:
+            expected = await ctx.secret(self.config.token)
+        except SecretError:
+            expected = ""
+        if not expected:
+            raise Refused(500, "Error loading verification token", reason="secret", failure=False)
+        token = given if isinstance(given, str) else ""
+        if not hmac.compare_digest(_encoded(token), _encoded(expected)):
+            raise Refused(500, "invalid verification token", reason="token")
+
+
+def _data(kind: str, inner: dict[str, Any]) -> dict[str, Any]:
+    """The inner event as it came, with what sensors rely on."""
+    data = {**ALWAYS.get(kind, {}), **inner}
+    if kind == "message" and "message" not in inner:
+        # Argo Events repeats the content of a plain message there; an edited one is nested.
+        data["message"] = {**inner, **{name: data[name] for name in ALWAYS["message"]}}
+    return data
+
+
+def _command(form: dict[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: form.get(name, "") for name in COMMAND}
+    fields["is_enterprise_install"] = fields["is_enterprise_install"] == "true"
+    for name in LEFT_OUT:
+        if not fields[name]:
+            del fields[name]
+    return fields
+
+
+def _interaction(text: bytes, request: Request, ctx: SourceContext) -> Incoming:
+    return Incoming({**INTERACTION, **_object(text)}, _request_id(request, ctx))
+
+
+def _request_id(request: Request, ctx: SourceContext) -> str:
+    """
+    The id of what Slack gives none: its signed text.
+
+    Nobody else can make such a request, and one that was recorded is no second event.
+    """
+    signature = request.header("X-Slack-Signature")
+    return event_id(ctx, digest(signature.encode()))
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            value = orjson.loads(orjson.dumps(raw_json(text)))  # what Go is lenient about
+        except (NotJSON, orjson.JSONDecodeError) as error:
+            raise _failed(f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise _failed("the body is not a JSON object")
+    return value
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _failed(message: str) -> Refused:
+    return Refused(500, message, reason="body")
+
+
+def _unsigned(message: str, reason: str = "signature") -> Refused:
+    return Refused(401, message, reason=reason)
