@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("tiphys.testing")
+
 # Machines differ in speed, and a slow example is no wrong one.
 settings.register_profile(
     "tiphys", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True

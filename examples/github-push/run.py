@@ -13,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RECEIVER = ("127.0.0.1", 12001)
+COMMAND = "curl -H 'Content-Type: application/json' -d @{payload} http://127.0.0.1:12000/push"
 
 
 class Builds(BaseHTTPRequestHandler):
@@ -43,9 +44,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: pipeline.terminate())
     print(
         "Send it a push, from another terminal:\n\n"
-        "    curl -H 'Content-Type: application/json' "
-        f"-d @{_shown()} http://127.0.0.1:12000/push\n\n"
-        "The build server's order appears here. Change sensor.yaml while it runs; Ctrl-C ends it.\n",
+        f"    {COMMAND.format(payload=_shown())}\n\n"
+        "The build server's order appears here. Change sensor.yaml while it runs; "
+        "Ctrl-C ends it.\n",
         flush=True,
     )
     while True:

@@ -24,7 +24,7 @@ COMMANDS = {
     "test": "Run unit tests for manifests.",
     "render": "Show what a trigger would send, and why, without sending it.",
     "eval": "Evaluate one expression on one document.",
-    "diff": "Compare what two versions of manifests do about archived events.",
+    "diff": "What two versions of manifests do differently about past events.",
     "schema": "Print the JSON schema of the manifests, for editors.",
     "send": "Put a test event on the bus of a running instance.",
     "events": "List, follow and record the events on the bus.",

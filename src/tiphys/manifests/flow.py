@@ -13,6 +13,7 @@ from tiphys.manifests.common import Block, Duration
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MOST_THROTTLED = 1000  # actions in one period, because each is remembered
 _TIME = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9]))?")
 
 

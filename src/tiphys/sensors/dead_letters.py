@@ -128,10 +128,5 @@ class DeadLetters:
 
     async def store(self, letter: DeadLetter) -> None:
         """Keep *letter*; durable when this returns.  Raises :exc:`BusError`."""
-        subject = f"{_token(letter.sensor)}.{_token(letter.trigger)}"
+        subject = ".".join(name.replace(".", "_") for name in (letter.sensor, letter.trigger))
         await self._journal.append(subject, letter.encode(), id=letter.id)
-
-
-def _token(name: str) -> str:
-    """*name* as one token of a subject."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name) or "_"

@@ -175,6 +175,8 @@ class TriggerDecisions:
         present = {*memory.held, dependency}
         if not self.plan.condition.holds(present):
             await state.hold(dependency, Held(event, position))
+            if held is not None:
+                self._note("superseded", held.event.id, dependency=dependency, by=event.id)
             missing = [name for name in self.plan.condition.names if name not in present]
             self._note("held", event.id, dependency=dependency, missing=missing)
             return None

@@ -56,9 +56,12 @@ class Renderer:
                 config = self._with_parameters(config, prepared.parameters, events)
                 prepared = self._compile(config)
             else:
-                text = orjson.dumps(resource).decode()
-                changed = apply_resource_parameters(text, prepared.parameters, events)
-                resource = orjson.loads(changed)
+                apply = (
+                    apply_resource_parameters if self._trigger.fetches_objects else parameters.apply
+                )
+                text = resource.decode("utf-8", "surrogateescape")
+                changed = apply(text, prepared.parameters, events)
+                resource = changed.encode("utf-8", "surrogateescape")
         payload = None
         if prepared.payload is not None:
             payload = parameters.build_payload(prepared.payload, events)

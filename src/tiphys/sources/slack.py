@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import orjson
@@ -25,44 +26,28 @@ VERSION = "v0"
 TOLERANCE = 300  # seconds that a request may be off our clock
 ACCEPTED = Reply(200, b"success")
 
+
+def _empty(names: str) -> dict[str, Any]:
+    """Members without content."""
+    return dict.fromkeys(names.split(), "")
+
+
 # What existing sensors find in `Data`, also where Slack leaves it out.
 ALWAYS: Mapping[str, Mapping[str, Any]] = {
-    "app_mention": dict.fromkeys(
-        ("type", "user", "text", "ts", "thread_ts", "channel", "event_ts"), ""
-    ),
-    "message": dict.fromkeys(
-        ("client_msg_id", "type", "user", "text", "thread_ts", "ts")
-        + ("channel", "channel_type", "event_ts"),
-        "",
-    )
+    "app_mention": _empty("type user text ts thread_ts channel event_ts"),
+    "message": _empty("client_msg_id type user text thread_ts ts channel channel_type event_ts")
     | {"blocks": None},
-    "member_joined_channel": dict.fromkeys(
-        ("type", "user", "channel", "channel_type", "team", "inviter", "event_ts"), ""
-    ),
+    "member_joined_channel": _empty("type user channel channel_type team inviter event_ts"),
     "channel_created": {"type": "", "channel": None, "event_ts": ""},
 }
-COMMAND = (
-    "token",
-    "team_id",
-    "team_domain",
-    "enterprise_id",
-    "enterprise_name",
-    "is_enterprise_install",
-    "channel_id",
-    "channel_name",
-    "user_id",
-    "user_name",
-    "command",
-    "text",
-    "response_url",
-    "trigger_id",
-    "api_app_id",
+COMMAND = _empty(
+    "token team_id team_domain enterprise_id enterprise_name is_enterprise_install channel_id"
+    " channel_name user_id user_name command text response_url trigger_id api_app_id"
 )
 LEFT_OUT = ("enterprise_id", "enterprise_name")  # when empty
 INTERACTION: Mapping[str, Any] = {
-    **dict.fromkeys(("type", "token", "callback_id", "response_url", "trigger_id"), ""),
-    **dict.fromkeys(("action_ts", "name", "value", "message_ts", "attachment_id"), ""),
-    **dict.fromkeys(("action_id", "api_app_id", "block_id"), ""),
+    **_empty("type token callback_id response_url trigger_id action_ts name value message_ts"),
+    **_empty("attachment_id action_id api_app_id block_id"),
     "is_enterprise_install": False,
 }
 
@@ -97,6 +82,19 @@ class Slack(PushSource[Config]):
         problems = missing(token=config.token, signingSecret=config.signing_secret)
         return [*problems, *super().check()]
 
+    def too_large(self, request: Request) -> Reply:
+        """The status of Argo Events, which cuts the body off, so that its signature is wrong."""
+        return Reply(401, b"http: request body too large")
+
+    @asynccontextmanager
+    async def active(self, ctx: SourceContext) -> AsyncIterator[None]:
+        """Insist on secrets that prove something.  Raises :exc:`SecretError`."""
+        secrets = {"signingSecret": self.config.signing_secret, "token": self.config.token}
+        for name, ref in secrets.items():
+            if not await ctx.maybe_secret(ref):
+                raise SecretError(f"`{name}` is empty, so anybody could send")
+        yield
+
     async def receive(self, request: Request, ctx: SourceContext) -> Incoming | Reply:
         """Check the signature; answer the challenge; tell what kind of request it is."""
         await self._check_signature(request, ctx)
@@ -114,10 +112,8 @@ class Slack(PushSource[Config]):
 
     async def _check_signature(self, request: Request, ctx: SourceContext) -> None:
         assert self.config.signing_secret is not None  # see check()
-        moment, given = (
-            request.header("X-Slack-Request-Timestamp"),
-            request.header("X-Slack-Signature"),
-        )
+        moment = request.header("X-Slack-Request-Timestamp")
+        given = request.header("X-Slack-Signature")
         if not moment or not given:
             raise _unsigned("missing headers X-Slack-Signature and X-Slack-Request-Timestamp")
         if not (moment.isascii() and moment.isdigit() and len(moment) < 16):
@@ -162,8 +158,8 @@ class Slack(PushSource[Config]):
 def _data(kind: str, inner: dict[str, Any]) -> dict[str, Any]:
     """The inner event as it came, with what sensors rely on."""
     data = {**ALWAYS.get(kind, {}), **inner}
-    if kind == "message" and "message" not in inner:
-        # Argo Events repeats the content of a plain message there; an edited one is nested.
+    if kind == "message" and "message" not in inner and "previous_message" not in inner:
+        # Argo Events repeats the content of a plain message there; an edited one has it nested.
         data["message"] = {**inner, **{name: data[name] for name in ALWAYS["message"]}}
     return data
 

@@ -6,10 +6,11 @@ import abc
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
 from structlog.testing import capture_logs
 
 from tiphys.aio import stop
@@ -45,6 +46,14 @@ class RemoteService(Service):
         """Start the service again."""
 
     @abc.abstractmethod
+    async def pause(self) -> None:
+        """Let the service keep its connections and answer nothing."""
+
+    @abc.abstractmethod
+    async def resume(self) -> None:
+        """Let the service go on."""
+
+    @abc.abstractmethod
     def unreachable_block(self) -> dict[str, Any]:
         """A block with an address at which nobody listens."""
 
@@ -58,7 +67,14 @@ class RemoteService(Service):
 
 
 class RemoteSourceContract(SourceContract):
-    """The tests of a source that keeps a connection; none of them is skipped."""
+    """
+    The tests of a source that keeps a connection; none of them is skipped.
+
+    *soon* holds, by dotted name, the constants that make the source notice sooner that its service
+    has fallen silent.
+    """
+
+    soon: ClassVar[Mapping[str, object]]
 
     @abc.abstractmethod
     def service(self) -> AbstractAsyncContextManager[RemoteService]:
@@ -111,6 +127,24 @@ class RemoteSourceContract(SourceContract):
             bus.refuse, bus.connected = 0, True
             await service.until(lambda: _numbers(service, bus) == [1])
             await service.until(lambda: pull.status.sent == 1)
+
+    async def test_a_service_that_falls_silent_is_noticed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in self.soon.items():
+            monkeypatch.setattr(name, value)
+        bus = await started_bus()
+        async with self.service() as service, self.running(service, bus) as (pull, _):
+            await service.wait(10 * QUIET)
+            assert pull.status.error is None
+            await service.pause()
+            try:
+                await service.until(lambda: pull.status.error is not None)
+            finally:
+                await service.resume()
+            await service.connected()
+            await service.emit(1)
+            await service.until(lambda: _numbers(service, bus) == [1])
 
     async def test_a_service_that_cannot_be_reached_is_tried_without_end(self) -> None:
         async with self.service() as service:

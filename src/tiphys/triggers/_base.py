@@ -37,7 +37,7 @@ class Firing(Generic[ConfigT]):
     action_id: str
     events: Mapping[str, CloudEvent]
     payload: bytes | None = None
-    resource: dict[str, Any] | None = None
+    resource: bytes | None = None
     resolve: Callable[[Parameter], str | None] = lambda _parameter: None
 
 
@@ -84,14 +84,19 @@ class Trigger(abc.ABC, Generic[ConfigT]):
 
     key: ClassVar[str]
     log_name: ClassVar[str]
+    fetches_objects: ClassVar[bool] = False  # of Kubernetes, which must have a kind
     Config: ClassVar[type[TriggerConfig]]
 
     async def start(self, ctx: TriggerContext) -> None:
         """Open what lives as long as the sensor."""
         self.ctx = ctx
 
-    async def fetch(self, config: ConfigT) -> dict[str, Any] | None:
-        """The resource that the block's parameters change; None: they change the block itself."""
+    async def fetch(self, config: ConfigT) -> bytes | None:
+        """
+        The resource that the block's parameters change, as JSON; None: they change the block.
+
+        Where there are no parameters it need not be JSON.
+        """
         return None
 
     @abc.abstractmethod

@@ -19,38 +19,22 @@ from multidict import CIMultiDict
 from pydantic import Field
 from yarl import URL
 
-from tiphys.errors import SecretError, TriggerError
+from tiphys.errors import TriggerError
 from tiphys.manifests.common import (
     TLS,
     BasicAuth,
-    Block,
-    ConfigMapRef,
     Parameter,
-    SecretRef,
     TriggerConfig,
     go_default,
 )
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared.clients import ClientCache, tls_key
+from tiphys.triggers._shared.secrets import SecureHeader, retrieving, secure_value
 
 METHODS = ("GET", "DELETE", "PATCH", "POST", "PUT")
 MAX_REDIRECTS = 10
 SHOWN = 256  # characters of an answer that are kept for people
 READ = 64 * 1024  # bytes of an answer that are read, so that its connection can be used again
-
-
-class ValueSource(Block):
-    """Where the value of a secure header comes from."""
-
-    secret_key_ref: SecretRef | None = Field(None, description="Key of a Secret; wins.")
-    config_map_key_ref: ConfigMapRef | None = Field(None, description="Key of a ConfigMap.")
-
-
-class SecureHeader(Block):
-    """A header whose value is not in the manifest."""
-
-    name: str = Field(description="Name of the header.")
-    value_from: ValueSource | None = Field(None, description="Where its value comes from.")
 
 
 class Config(TriggerConfig):
@@ -164,7 +148,7 @@ class HTTP(Trigger[Config]):
             if parameter.src is not None and (value := firing.resolve(parameter)) is not None:
                 headers[parameter.dest] = value
         for header in config.secure_headers:
-            headers[header.name] = await self._secure_value(header)
+            headers[header.name] = await secure_value(self.ctx, header)
         for name in [name for name in headers if name.lower() == "host"]:
             del headers[name]
         result = CIMultiDict(headers)
@@ -174,25 +158,11 @@ class HTTP(Trigger[Config]):
             result[hdrs.AUTHORIZATION] = await self._basic(config.basic_auth)
         return result
 
-    async def _secure_value(self, header: SecureHeader) -> str:
-        source = header.value_from
-        try:
-            if source is not None and source.secret_key_ref is not None:
-                return await self.ctx.secret(source.secret_key_ref)
-            if source is not None and source.config_map_key_ref is not None:
-                return await self.ctx.config_map(source.config_map_key_ref)
-        except SecretError as error:
-            message = f"failed to retrieve the value for secureHeader, {error}"
-            raise TriggerError(message) from error
-        raise TriggerError(f"secureHeader {header.name!r} has no valueFrom", retryable=False)
-
     async def _basic(self, auth: BasicAuth) -> str:
         values: list[str] = []
         for what, ref in (("username", auth.username), ("password", auth.password)):
-            try:
+            with retrieving(what):
                 values.append("" if ref is None else await self.ctx.secret(ref))
-            except SecretError as error:
-                raise TriggerError(f"failed to retrieve the {what}, {error}") from error
         return encode_basic_auth(values[0], values[1], encoding="utf-8")
 
 

@@ -2,8 +2,8 @@
 What an API server must do, whether it is the double or a real one.
 
 ``TIPHYS_TEST_KUBECONFIG`` names the kubeconfig of a real cluster to run the same tests against:
-one with the controllers of Kubernetes and without objects that matter, whose user may do
-everything.
+one without objects that matter, whose user may do everything.  ``test_controllers.py`` needs the
+controllers of Kubernetes besides the API server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tiphys.errors import KubernetesError, NotFound
+from tiphys.errors import AlreadyExists, KubernetesError, NotFound
 from tiphys.kube import CONFIG_MAPS, NAMESPACES, Client, Cluster, Resource, find_cluster
 from tiphys.kube._credentials import FixedCredentials
 from tiphys.testing.kubernetes import APIServer
@@ -64,7 +64,13 @@ class KubernetesContract:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "contract-"}},
         )
         name = made["metadata"]["name"]
-        await there(client, SERVICE_ACCOUNTS, "default", name)  # pods need it
+        with contextlib.suppress(AlreadyExists):  # pods need it; a controller may be faster
+            account = {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": "default"},
+            }
+            await client.create(SERVICE_ACCOUNTS, account, name)
         yield name
         with contextlib.suppress(KubernetesError):
             await client.delete(NAMESPACES, name)
@@ -180,3 +186,9 @@ async def service_account(client: Client, namespace: str, name: str) -> AsyncIte
     cluster = dataclasses.replace(client.cluster, credentials=credentials, tls=tls)
     async with Client(cluster) as limited:
         yield limited
+
+
+async def finalizers(client: Client, namespace: str, name: str, *values: str) -> Object:
+    """Give a ConfigMap these finalizers."""
+    patch = {"metadata": {"finalizers": list(values) or None}}
+    return await client.patch(CONFIG_MAPS, name, patch, namespace)

@@ -1,4 +1,4 @@
-"""Deleting: preconditions, finalizers, owners, namespaces."""
+"""Deleting: preconditions, finalizers, policies."""
 
 from __future__ import annotations
 
@@ -9,35 +9,16 @@ import pytest
 from tests.integration.kube._contract import (
     DEPLOYMENTS,
     JOBS,
-    SERVICE_ACCOUNTS,
     KubernetesContract,
     causes,
-    config_map,
     deployment,
-    eventually,
+    finalizers,
     gone,
     make,
-    owned_by,
     pod,
-    there,
 )
 from tiphys.errors import Forbidden, Invalid, NotFound, UpdateConflict
-from tiphys.kube import CONFIG_MAPS, NAMESPACES, PODS, Client, Resource
-
-CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-
-
-async def make_owned(
-    client: Client, namespace: str, name: str, owner: dict[str, Any], **options: Any
-) -> None:
-    body = config_map(name)
-    body["metadata"]["ownerReferences"] = owned_by(owner, **options)
-    await client.create(CONFIG_MAPS, body, namespace)
-
-
-async def finalizers(client: Client, namespace: str, name: str, *values: str) -> dict[str, Any]:
-    patch = {"metadata": {"finalizers": list(values) or None}}
-    return await client.patch(CONFIG_MAPS, name, patch, namespace)
+from tiphys.kube import CONFIG_MAPS, NAMESPACES, PODS, Client
 
 
 class TestDeletion(KubernetesContract):
@@ -127,23 +108,6 @@ class TestDeletion(KubernetesContract):
         with pytest.raises(NotFound):
             await client.get(PODS, "a", namespace)
 
-    async def test_a_claim_is_gone_when_no_pod_uses_it(
-        self, client: Client, namespace: str
-    ) -> None:
-        body = {
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"],
-                "resources": {"requests": {"storage": "1Gi"}},
-            },
-        }  # fmt: skip
-        made = await client.create(CLAIMS, body, namespace)
-        assert made["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
-
-        await client.delete(CLAIMS, "a", namespace)
-
-        await gone(client, CLAIMS, "a", namespace)
-
     async def test_a_new_object_of_the_same_name_is_another(
         self, client: Client, namespace: str
     ) -> None:
@@ -153,72 +117,6 @@ class TestDeletion(KubernetesContract):
         second = await make(client, namespace, "a")
 
         assert first["metadata"]["uid"] != second["metadata"]["uid"]
-
-
-class TestOwners(KubernetesContract):
-    async def test_what_is_owned_goes_with_its_owner(self, client: Client, namespace: str) -> None:
-        owner = await make(client, namespace, "owner")
-        await make_owned(client, namespace, "owned", owner)
-        await make(client, namespace, "free")
-
-        await client.delete(CONFIG_MAPS, "owner", namespace)
-
-        await gone(client, CONFIG_MAPS, "owned", namespace)
-        assert await client.get(CONFIG_MAPS, "free", namespace)
-
-    async def test_chains_go_together(self, client: Client, namespace: str) -> None:
-        owner = await make(client, namespace, "a")
-        await make_owned(client, namespace, "b", owner)
-        middle = await client.get(CONFIG_MAPS, "b", namespace)
-        await make_owned(client, namespace, "c", middle)
-
-        await client.delete(CONFIG_MAPS, "a", namespace)
-
-        await gone(client, CONFIG_MAPS, "c", namespace)
-
-    async def test_one_of_two_owners_is_enough(self, client: Client, namespace: str) -> None:
-        one, two = await make(client, namespace, "one"), await make(client, namespace, "two")
-        body = config_map("owned")
-        body["metadata"]["ownerReferences"] = [*owned_by(one), *owned_by(two)]
-        await client.create(CONFIG_MAPS, body, namespace)
-
-        await client.delete(CONFIG_MAPS, "one", namespace)
-
-        async def forgotten() -> bool:
-            owned = await client.get(CONFIG_MAPS, "owned", namespace)
-            return owned["metadata"]["ownerReferences"] == owned_by(two)
-
-        await eventually(forgotten)
-
-    async def test_orphans_stay(self, client: Client, namespace: str) -> None:
-        owner = await make(client, namespace, "owner")
-        await make_owned(client, namespace, "owned", owner)
-
-        answer = await client.delete(CONFIG_MAPS, "owner", namespace, propagation="Orphan")
-        assert answer["metadata"]["finalizers"] == ["orphan"]
-        await gone(client, CONFIG_MAPS, "owner", namespace)
-
-        orphan = await client.get(CONFIG_MAPS, "owned", namespace)
-        assert "ownerReferences" not in orphan["metadata"]
-
-    async def test_in_the_foreground_the_owner_goes_last(
-        self, client: Client, namespace: str
-    ) -> None:
-        owner = await make(client, namespace, "owner")
-        await make_owned(client, namespace, "owned", owner, blockOwnerDeletion=True)
-        await finalizers(client, namespace, "owned", "example.com/x")
-
-        answer = await client.delete(CONFIG_MAPS, "owner", namespace, propagation="Foreground")
-        assert answer["metadata"]["finalizers"] == ["foregroundDeletion"]
-
-        async def going() -> bool:
-            owned = await client.get(CONFIG_MAPS, "owned", namespace)
-            return "deletionTimestamp" in owned["metadata"]
-
-        await eventually(going)
-        assert await client.get(CONFIG_MAPS, "owner", namespace)
-        await finalizers(client, namespace, "owned")
-        await gone(client, CONFIG_MAPS, "owner", namespace)
 
     async def test_the_pods_of_a_job_are_kept_unless_one_says_otherwise(
         self, client: Client, namespace: str
@@ -251,18 +149,6 @@ class TestOwners(KubernetesContract):
             policy: Any = "Sometimes"
             await client.delete(CONFIG_MAPS, "a", namespace, propagation=policy)
 
-
-class TestNamespaces(KubernetesContract):
-    async def test_a_namespace_goes_with_its_content(self, client: Client, namespace: str) -> None:
-        await make(client, namespace, "a")
-
-        answer = await client.delete(NAMESPACES, namespace)
-        assert answer["status"]["phase"] == "Terminating"
-
-        await gone(client, NAMESPACES, namespace, "")
-        with pytest.raises(NotFound):
-            await client.get(CONFIG_MAPS, "a", namespace)
-
     async def test_nothing_is_created_in_one_that_goes(
         self, client: Client, namespace: str
     ) -> None:
@@ -280,12 +166,6 @@ class TestNamespaces(KubernetesContract):
         assert "rules:" not in refused.value.message  # no role would help
         assert causes(refused.value) == {("NamespaceTerminating", "metadata.namespace")}
         await finalizers(client, namespace, "held")
-
-    async def test_a_namespace_has_a_service_account_and_the_authority(
-        self, client: Client, namespace: str
-    ) -> None:
-        await there(client, SERVICE_ACCOUNTS, "default", namespace)
-        await there(client, CONFIG_MAPS, "kube-root-ca.crt", namespace)
 
     async def test_a_pod_needs_its_service_account(self, client: Client, namespace: str) -> None:
         body = pod("a")

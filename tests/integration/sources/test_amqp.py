@@ -117,6 +117,12 @@ class Queue(RemoteService):
         except AMQPError:
             return False
 
+    async def pause(self) -> None:
+        self.server.pause()
+
+    async def resume(self) -> None:
+        self.server.resume()
+
     async def stop(self) -> None:
         await asyncio.to_thread(self.server.stop)
 
@@ -133,6 +139,7 @@ def login(password: str) -> dict[str, Any]:
 
 class Contract(RemoteSourceContract):
     key = "amqp"
+    soon = {"tiphys.sources._shared.amqp.HEARTBEAT": 1}  # noqa: RUF012
     options: dict[str, Any] = {}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)

@@ -80,6 +80,12 @@ class Topic(RemoteService):
         client = self.block()["clientId"]
         return self.server.log.read_text().count(f"Sending SUBACK to {client}\n")
 
+    async def pause(self) -> None:
+        self.server.pause()
+
+    async def resume(self) -> None:
+        self.server.resume()
+
     async def stop(self) -> None:
         await asyncio.to_thread(self.server.stop)
 
@@ -96,6 +102,7 @@ def login(password: str) -> dict[str, Any]:
 
 class TestMQTT(RemoteSourceContract):
     key = "mqtt"
+    soon = {"tiphys.sources._shared.mqtt.KEEP_ALIVE": 1}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)
     def _server(self, mosquitto: Mosquitto) -> None:
@@ -147,9 +154,7 @@ async def test_a_message_that_is_not_json_is_counted_and_the_next_one_comes(
     service = Topic(mosquitto)
     problems = await failures_of("mqtt", service, lambda: service.publish("{"))
 
-    assert problems == [
-        f"a message on '{service.topic}' is not JSON: unexpected end of JSON input"
-    ]
+    assert problems == [f"a message on '{service.topic}' is not JSON: unexpected end of JSON input"]
 
 
 async def test_messages_that_the_bus_does_not_take_in_time_are_counted(

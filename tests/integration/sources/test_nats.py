@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import aiohttp
 import nats
 import nkeys
+import orjson
 import pytest
 from nats.aio.client import Client
 
@@ -90,6 +93,12 @@ class Subject(RemoteService):
             if c["cid"] > self._newest and subject in c.get("subscriptions_list", [])
         ]
 
+    async def pause(self) -> None:
+        self.server.pause()
+
+    async def resume(self) -> None:
+        self.server.resume()
+
     async def stop(self) -> None:
         await asyncio.to_thread(self.server.stop)
 
@@ -123,6 +132,7 @@ async def subject(server: NatsServer, **options: Any) -> AsyncIterator[Subject]:
 
 class TestNATS(RemoteSourceContract):
     key = "nats"
+    soon = {"tiphys.sources._shared.nats.PING": 0.2}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)
     def _server(self, nats_server: NatsServer) -> None:
@@ -253,6 +263,52 @@ async def test_every_way_to_log_in_works(
         bus = await started_bus()
         async with running("nats", service, bus) as pull:
             assert pull.status.error is None
+
+
+async def test_a_credentials_file_logs_in(tmp_path: Path) -> None:
+    operator, account, user = (key(prefix) for prefix in OWNERS)
+    trust = token(operator, operator, type="operator")
+    limits = dict.fromkeys(("subs", "data", "payload", "conn", "imports", "exports"), -1)
+    issued = token(operator, account, type="account", limits=limits)
+    login = token(account, user, type="user", subs=-1, data=-1, payload=-1)
+    options = (
+        f"operator: {trust}\nresolver: MEMORY\n"
+        f"resolver_preload: {{ {account.public_key.decode()}: {issued} }}"
+    )
+    with NatsServer(tmp_path, options) as server:
+        service = Subject(server, None, auth={"credential": {"name": "nats", "key": "creds"}})
+        service.secrets.values["nats/creds"] = (
+            f"-----BEGIN NATS USER JWT-----\n{login}\n------END NATS USER JWT------\n\n"
+            f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n"
+            "------END USER NKEY SEED------\n"
+        )
+        async with running("nats", service, await started_bus()) as pull:
+            assert pull.status.error is None
+
+
+OWNERS = nkeys.PREFIX_BYTE_OPERATOR, nkeys.PREFIX_BYTE_ACCOUNT, nkeys.PREFIX_BYTE_USER
+
+
+def key(prefix: int) -> Any:
+    return nkeys.from_seed(bytearray(nkeys.encode_seed(os.urandom(32), prefix)))
+
+
+def token(issuer: Any, subject: Any, **claims: Any) -> str:
+    """A JWT as the tools of NATS issue them."""
+    body = {
+        "jti": "id",
+        "iat": 1,
+        "iss": issuer.public_key.decode(),
+        "sub": subject.public_key.decode(),
+        "nats": {**claims, "version": 2},
+    }
+    head = {"typ": "JWT", "alg": "ed25519-nkey"}
+    signed = b".".join(plain_base64(orjson.dumps(part)) for part in (head, body))
+    return (signed + b"." + plain_base64(issuer.sign(signed))).decode()
+
+
+def plain_base64(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 async def test_the_server_and_the_client_prove_who_they_are(

@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from tests._ports import free_port
 from tests.integration._certificates import Pair
 from tests.integration._servers import RedisServer
-from tests.integration.sources._events import event_of, failures_of, running, secrets_of, tls_block
+from tests.integration.sources._events import event_of, failures_of, secrets_of, tls_block
 from tiphys.testing.remote_sources import WRONG, RemoteService, RemoteSourceContract
-from tiphys.testing.sources import make_source, started_bus
+from tiphys.testing.sources import make_source
 
 
 class Channel(RemoteService):
@@ -66,6 +66,12 @@ class Channel(RemoteService):
         found = [int(c["id"]) for c in clients if int(c["sub"]) == len(self.block()["channels"])]
         return [number for number in found if number > self._newest]
 
+    async def pause(self) -> None:
+        self.server.pause()
+
+    async def resume(self) -> None:
+        self.server.resume()
+
     async def stop(self) -> None:
         await asyncio.to_thread(self.server.stop)
 
@@ -85,6 +91,7 @@ async def channel(server: RedisServer, **options: Any) -> AsyncIterator[Channel]
 
 class TestRedis(RemoteSourceContract):
     key = "redis"
+    soon = {"tiphys.sources.redis.QUIET": 0.1, "tiphys.sources.redis.ANSWER": 0.2}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)
     def _server(self, redis_server: RedisServer) -> None:
@@ -145,26 +152,6 @@ async def test_a_user_with_a_password_may_listen(redis_server: RedisServer) -> N
             await service.emit(1)
 
         await event_of("redis", service, send)
-
-
-async def test_a_server_that_falls_silent_is_noticed(
-    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tiphys.sources.redis.QUIET", 0.1)
-    monkeypatch.setattr("tiphys.sources.redis.ANSWER", 0.1)
-    bus = await started_bus()
-    async with channel(redis_server) as service, running("redis", service, bus) as pull:
-        await service.wait(0.5)
-        assert pull.status.error is None
-        redis_server.pause()
-        try:
-            await service.until(lambda: pull.status.error is not None)
-        finally:
-            redis_server.resume()
-
-    assert pull.status.error == (
-        f"the connection to Redis at 127.0.0.1:{redis_server.port} broke: no answer in time"
-    )
 
 
 async def test_the_server_and_the_client_prove_who_they_are(

@@ -71,6 +71,12 @@ class Stream(RemoteService):
     async def pending(self) -> int:
         return int((await self.client.xpending(self.stream, GROUP))["pending"])
 
+    async def pause(self) -> None:
+        self.server.pause()
+
+    async def resume(self) -> None:
+        self.server.resume()
+
     async def stop(self) -> None:
         await asyncio.to_thread(self.server.stop)
 
@@ -91,6 +97,7 @@ async def stream(server: RedisServer, **options: Any) -> AsyncIterator[Stream]:
 
 class TestRedisStream(RemoteSourceContract):
     key = "redisStream"
+    soon = {"tiphys.sources.redis_stream.BLOCK": 100, "tiphys.sources._shared.redis.ANSWER": 0.5}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)
     def _server(self, redis_server: RedisServer) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from tests.unit.testing._sensors import (
     dependency,
@@ -20,7 +21,9 @@ from tests.unit.testing._sensors import (
 )
 from tiphys.errors import ManifestError
 from tiphys.languages.lua import WorkerPool
+from tiphys.manifests.common import SecretRef, TriggerConfig
 from tiphys.testing.pipelines import Given, Pipeline, Run, archived, event, recorded
+from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, triggers
 
 ENDPOINT = {"endpoint": "/a", "port": "1", "method": "POST"}
 POSITIVE = {"data": [{"path": "n", "type": "number", "comparator": ">", "value": ["0"]}]}
@@ -150,7 +153,13 @@ def test_conditions_remember_events_within_a_run_and_forget_them_after_it(tmp_pa
     (action,) = run.actions
     assert action.payload == {"a": 2, "b": 3}
     assert {name: found.id for name, found in action.events.items()} == {"a": "2", "b": "3"}
-    assert steps(run) == ["held", "held", "acted", "held"]
+    assert [(verdict.number, verdict.step) for verdict in run.verdicts] == [
+        (1, "held"),
+        (1, "superseded"),
+        (2, "held"),
+        (3, "acted"),
+        (4, "held"),
+    ]
     assert run.reasons()[0] == "the condition a&&b still needs b"
     assert pipeline.run([a({"n": 4}, "b")]).actions == []
 
@@ -405,3 +414,62 @@ async def test_an_asynchronous_test_brings_its_own_workers(tmp_path: Path) -> No
         await scripts.close()
 
     assert [len(run.actions) for run in runs] == [1, 0]
+
+
+class SampleConfig(TriggerConfig):
+    """Options of the trigger below."""
+
+    manifest: dict[str, Any] = Field({}, description="The object to create.")
+    token: SecretRef | None = Field(None, description="Needed to get it.")
+
+
+class Sample(Trigger[SampleConfig]):
+    """Creates objects, as triggers of Kubernetes do."""
+
+    key = log_name = "sample"
+    fetches_objects = True
+    Config = SampleConfig
+
+    async def start(self, ctx: TriggerContext) -> None:
+        raise AssertionError("nothing is opened to render")
+
+    async def fetch(self, config: SampleConfig) -> bytes:
+        if config.token is not None:
+            await self.ctx.secret(config.token)
+        return json.dumps(config.manifest).encode()
+
+    async def fire(self, firing: Firing[SampleConfig]) -> Outcome:
+        raise AssertionError("nothing is done to render")
+
+
+@pytest.fixture
+def sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trigger is known for one test."""
+    monkeypatch.setitem(triggers._loaded, "sample", Sample)
+
+
+@pytest.mark.usefixtures("sample")
+def test_objects_are_rendered_and_not_created(tmp_path: Path) -> None:
+    block = {
+        "manifest": {"kind": "Job", "metadata": {"generateName": "build-"}},
+        "parameters": [value("metadata.labels.n", "n", useRawData=False)],
+    }
+    write(tmp_path, [dependency("a")], [trigger(block={"sample": block})])
+
+    (action,) = Pipeline(tmp_path).run([a({"n": 5})]).actions
+
+    assert action.resource == {
+        "kind": "Job",
+        "metadata": {"generateName": "build-", "labels": {"n": "5"}},
+    }
+    assert action.document()["resource"] == action.resource
+
+
+@pytest.mark.usefixtures("sample")
+def test_an_object_that_needs_a_secret_to_get_it_cannot_be_rendered(tmp_path: Path) -> None:
+    block = {"token": {"name": "s", "key": "k"}}
+    write(tmp_path, [dependency("a")], [trigger(block={"sample": block})])
+
+    (action,) = Pipeline(tmp_path).run([a()]).actions
+
+    assert action.error == "Secret 's', key 'k': values are not read here"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from tiphys.languages import LanguageError, layouts, numbers, zones
-from tiphys.manifests.rules import expressions
+from tiphys.manifests.rules import expressions, flow
 from tiphys.manifests.rules._report import Scope, is_one_of
 from tiphys.manifests.sensor import (
     ContextFilter,
@@ -43,6 +43,7 @@ def check(scope: Scope, dependencies: list[Dependency], *, stan: bool) -> None:
             _check_filters(at.at("filters"), dependency.filters)
         _check_operator(at.at("filtersLogicalOperator"), dependency.filters_logical_operator)
         _check_transform(at, dependency)
+        flow.check_dependency(at, dependency)
 
 
 def _check_names(scope: Scope, dependency: Dependency, pairs: set[tuple[str, str]]) -> None:

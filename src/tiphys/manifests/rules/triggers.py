@@ -13,7 +13,7 @@ from tiphys.manifests import conditions
 from tiphys.manifests.common import Parameter, TriggerConfig
 from tiphys.manifests.findings import nearest
 from tiphys.manifests.known import TRIGGER_TYPES
-from tiphys.manifests.rules import expressions, unknown_keys
+from tiphys.manifests.rules import expressions, flow, unknown_keys
 from tiphys.manifests.rules._report import Scope, is_one_of
 from tiphys.manifests.rules.event_source import NOT_YET
 from tiphys.manifests.rules.filters import check_state_key
@@ -53,6 +53,7 @@ def check(scope: Scope, triggers: list[Trigger], dependencies: list[str]) -> Non
         at = scope.at(index)
         used = _check_condition(at, trigger, dependencies)
         _check_trigger(at, trigger, _Context(dependencies, used))
+        flow.check_trigger(at, trigger, dependencies)
         name = trigger.template.name if trigger.template else ""
         if name and name in seen:
             at.at("template", "name").refuse(f"duplicate trigger name: {name}")
@@ -62,6 +63,8 @@ def check(scope: Scope, triggers: list[Trigger], dependencies: list[str]) -> Non
 def _check_condition(scope: Scope, trigger: Trigger, dependencies: list[str]) -> tuple[str, ...]:
     """The dependencies that the condition uses; all of them where it cannot be read."""
     text = trigger.template.conditions if trigger.template else ""
+    if not text:
+        dependencies = [name for name in dependencies if name != flow.awaited(trigger)]
     try:
         return conditions.parse(text, dependencies).names
     except CompileError as error:
@@ -105,6 +108,7 @@ def _check_dead_letters(scope: Scope, trigger: Trigger, context: _Context) -> No
     if not trigger.dlq_trigger.at_least_once:
         at.at("atLeastOnce").refuse("atLeastOnce must be set to true within the dlqTrigger")
     _check_trigger(at, trigger.dlq_trigger, context)
+    flow.check_dead_letter_trigger(at, trigger.dlq_trigger)
 
 
 def _check_reset(scope: Scope, reset: ConditionsReset) -> None:

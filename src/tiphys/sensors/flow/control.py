@@ -90,6 +90,12 @@ class _Outcome:
     merged: list[Item] = dataclasses.field(default_factory=list)
     dropped: list[Dropped] = dataclasses.field(default_factory=list)
 
+    def staying(self) -> list[Item]:
+        """The held items that nothing happened to afterwards."""
+        gone = {dropped.item.id for dropped in self.dropped}
+        gone.update(member for item in self.merged for member in item.members)
+        return [item for item in self.held if item.id not in gone]
+
 
 class FlowControl:
     """
@@ -213,7 +219,7 @@ class FlowControl:
             self._note("batched", *item.event_ids, batch=_batch_ids(item))
             if item.id in passed_by:
                 await self._put(dataclasses.replace(item, stage=""))
-        for item in outcome.held:
+        for item in outcome.staying():
             await self._put(item)
             self._note("held", *item.event_ids, by=item.stage)
         for dropped in outcome.dropped:

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from tiphys.errors import ManifestError
 from tiphys.languages import LanguageError
 from tiphys.manifests.conditions import Condition
-from tiphys.manifests.flow import Absence, Batch, Debounce, Throttle
+from tiphys.manifests.flow import MOST_THROTTLED, Absence, Batch, Debounce, Throttle
 from tiphys.manifests.sensor import Dependency, Trigger
 from tiphys.sensors.flow.blackout import Blackout, compile_blackout
 from tiphys.sensors.flow.keys import KeyPath
-
-MOST_THROTTLED = 1000  # actions in one period: each is remembered
 
 
 @dataclasses.dataclass(frozen=True)

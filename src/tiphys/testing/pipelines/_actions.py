@@ -32,8 +32,8 @@ class Action:
     by dependency, and *origins* their ids on the bus where they are made of several.  *type* is
     the manifest key of the trigger and *block* its options, parameters applied; *options* has those
     as well that the manifest leaves to their defaults.  *content* is the payload that would be
-    sent, *resource* the object that would be created.  With an *error* there is nothing that could
-    be sent.
+    sent, *fetched* the object that would be created, parameters applied.  With an *error* there is
+    nothing that could be sent.
     """
 
     sensor: str
@@ -46,7 +46,7 @@ class Action:
     block: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     content: bytes | None = None
-    resource: Mapping[str, Any] | None = None
+    fetched: bytes | None = None
     error: str = ""
     origins: tuple[str, ...] = ()
 
@@ -58,12 +58,12 @@ class Action:
     @property
     def payload(self) -> Any:
         """The payload as JSON data; as text where it is no JSON, None where there is none."""
-        if self.content is None:
-            return None
-        try:
-            return orjson.loads(self.content)
-        except orjson.JSONDecodeError:
-            return self.content.decode("utf-8", "replace")
+        return _value(self.content)
+
+    @property
+    def resource(self) -> Any:
+        """The object that would be created; like :attr:`payload`."""
+        return _value(self.fetched)
 
     def document(self) -> dict[str, Any]:
         """The action for people, without what does not exist."""
@@ -72,8 +72,8 @@ class Action:
         shown: dict[str, Any] = {self.type: dict(self.block)}
         if self.content is not None:
             shown["payload"] = self.payload
-        if self.resource is not None:
-            shown["resource"] = dict(self.resource)
+        if self.fetched is not None:
+            shown["resource"] = self.resource
         return shown
 
 
@@ -158,5 +158,15 @@ def _rendered(firing: Firing[Any]) -> dict[str, Any]:
         "block": block,
         "options": options,
         "content": firing.payload,
-        "resource": firing.resource,
+        "fetched": firing.resource,
     }
+
+
+def _value(content: bytes | None) -> Any:
+    """JSON data where it is JSON, otherwise text."""
+    if content is None:
+        return None
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return content.decode("utf-8", "replace")
