@@ -134,6 +134,11 @@ class SourceConfig(Block):
 
     metadata: dict[str, str] = Field({}, description="Copied into the payload of every event.")
     filter: Filter | None = Field(None, description="Drops events for which this is false.")
+    expect_every: Duration | None = Field(
+        None,
+        description="Raises the alarm when no event came for this long (extension).",
+        json_schema_extra=EXTENSION,
+    )
 
 
 class ParameterSource(Block):

@@ -73,6 +73,9 @@ class Metrics:
         self.events_count = self._gauge(
             "eventsource_events_count", "Events published since the start.", EVENT
         )
+        self.silent = self._gauge(
+            "eventsource_silent", "1 while no event came for longer than expected.", EVENT
+        )
         self.requests_refused = self._counter(
             "http_requests_refused", "Requests that were refused.", (*EVENT, "reason")
         )

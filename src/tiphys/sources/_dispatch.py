@@ -94,9 +94,10 @@ class Dispatcher:
             return None
         data = self._payload(incoming.data)
         id = incoming.id or new_id()
-        if self._filter is not None and not self._passes(id, data):
-            return None
         now = self._ctx.clock.now()
+        if self._filter is not None and not self._passes(id, data):
+            self.status.last_event = now
+            return None
         ctx = self._ctx
         event = CloudEvent(
             id, ctx.event_source, ctx.event_name, self._type, timestamp(now), JSON, data

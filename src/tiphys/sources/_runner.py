@@ -30,6 +30,7 @@ from tiphys.sources._dispatch import Dispatcher
 from tiphys.sources._link import BusLink
 from tiphys.sources._push import PushService
 from tiphys.sources._runtime import WINDOW, PullService
+from tiphys.sources._silence import watch_silence
 from tiphys.sources._status import Status
 from tiphys.sources._waiting import end
 
@@ -127,11 +128,15 @@ class EventSourceRunner:
         try:
             if duplicate:
                 raise ManifestError(f"the event name {name!r} is used twice in one event source")
-            service = self._service(_make(key, block), status)
+            source = _make(key, block)
+            service = self._service(source, status)
         except TiphysError as error:
             self._give_up(status, error)
             return
-        task = asyncio.create_task(self._supervise(service, status), name=f"{self.name}/{name}")
+        task = asyncio.create_task(
+            self._supervise(service, status, source.config.expect_every),
+            name=f"{self.name}/{name}",
+        )
         self._services.append((service, task))
 
     def _service(self, source: AnySource, status: Status) -> EventService:
@@ -159,10 +164,13 @@ class EventSourceRunner:
             return PushService(source, ctx, dispatcher, shared.ingest, shared.metrics)
         return PullService(source, ctx, dispatcher, shared.link, window=shared.window)
 
-    async def _supervise(self, service: EventService, status: Status) -> None:
+    async def _supervise(
+        self, service: EventService, status: Status, expect_every: float | None
+    ) -> None:
         running = self._with.metrics.services_running.labels(self.namespace, self.name)
         running.inc()
         status.running = True
+        alarm = self._alarm(status, expect_every)
         try:
             await service.run()
         except TiphysError as error:
@@ -173,6 +181,18 @@ class EventSourceRunner:
         finally:
             status.running = status.ready = False
             running.dec()
+            await end([alarm] if alarm is not None else [])
+
+    def _alarm(self, status: Status, expect_every: float | None) -> asyncio.Task[None] | None:
+        """Watches for silence, where the manifest asks for it."""
+        if expect_every is None:
+            return None
+        labels = (self.namespace, self.name, status.name)
+        silent = self._with.metrics.silent.labels(*labels)
+        log = self._log.bind(eventName=status.name)
+        return asyncio.create_task(
+            watch_silence(expect_every, status, self._with.clock, silent, log)
+        )
 
     def _give_up(self, status: Status, error: TiphysError) -> None:
         status.error = str(error)

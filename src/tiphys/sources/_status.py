@@ -12,7 +12,8 @@ class Status:
     The state of one event service, kept current by whoever runs it.
 
     *running*: it is being run, and restarted when it fails.  *ready*: it does its work at this
-    moment.  *error*: why it is not, or what else a person should see to.
+    moment.  *error*: why it is not, or what else a person should see to.  *silent*: no event came
+    for longer than ``expectEvery`` says.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Status:
     sent: int = 0
     failed: int = 0
     endpoint: str | None = None
+    silent: bool = False

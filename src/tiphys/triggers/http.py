@@ -20,13 +20,7 @@ from pydantic import Field
 from yarl import URL
 
 from tiphys.errors import TriggerError
-from tiphys.manifests.common import (
-    TLS,
-    BasicAuth,
-    Parameter,
-    TriggerConfig,
-    go_default,
-)
+from tiphys.manifests.common import TLS, BasicAuth, Parameter, TriggerConfig, go_default
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared.clients import ClientCache, tls_key
 from tiphys.triggers._shared.secrets import SecureHeader, retrieving, secure_value
@@ -111,7 +105,8 @@ class HTTP(Trigger[Config]):
                 auto_decompress=True,
             )
 
-        return await self._sessions.get(await tls_key(self.ctx, config.tls), opened)
+        with retrieving("certificates"):
+            return await self._sessions.get(await tls_key(self.ctx, config.tls), opened)
 
     async def _exchange(
         self, session: ClientSession, firing: Firing[Config], url: URL, headers: CIMultiDict[str]

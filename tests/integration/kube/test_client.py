@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from tests.integration.kube._contract import config_map, pod
 from tiphys.errors import (
     AlreadyExists,
     ClusterUnavailable,
+    Forbidden,
     KubernetesError,
     NotFound,
     TooManyRequests,
@@ -233,12 +235,46 @@ class TestCertificates:
         async with Client(read(document, tmp_path)) as client:
             assert await client.version()
 
+    async def test_a_certificate_says_who_we_are(self, server: APIServer, tmp_path: Path) -> None:
+        document = server.kubeconfig_document()
+        document["users"][0]["user"] = server.certificate("bob", groups=["system:masters"])
+        async with Client(read(document, tmp_path)) as client:
+            assert await client.list(SECRETS)
+
+        document["users"][0]["user"] = server.certificate("bob")
+        async with Client(read(document, tmp_path)) as client:
+            with pytest.raises(Forbidden, match='User "bob" cannot list'):
+                await client.list(SECRETS)
+
+    async def test_a_plugin_may_give_a_certificate(self, server: APIServer, tmp_path: Path) -> None:
+        pair = server.certificate("bob", groups=["system:masters"])
+        texts = {key: base64.b64decode(value).decode() for key, value in pair.items()}
+        answer = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": {
+                "clientCertificateData": texts["client-certificate-data"],
+                "clientKeyData": texts["client-key-data"],
+            },
+        }
+        (tmp_path / "answer.json").write_text(json.dumps(answer))
+        document = server.kubeconfig_document()
+        document["users"][0]["user"] = {
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1",
+                "command": "cat",
+                "args": [str(tmp_path / "answer.json")],
+                "interactiveMode": "Never",
+            }
+        }
+
+        async with Client(read(document, tmp_path)) as client:
+            assert await client.list(SECRETS)
+
 
 def read(document: dict[str, Any], tmp_path: Path) -> Cluster:
-    from json import dumps
-
     path = tmp_path / "config"
-    path.write_text(dumps(document))
+    path.write_text(json.dumps(document))
     return find_cluster(path)
 
 

@@ -30,7 +30,11 @@ BAD = [
     ("orderBy: '$['", "orderBy", "this path does not compile"),
     ("debounce: {}", "debounce.period", "`period` is missing, or not longer than 0"),
     ("debounce: {period: -1s}", "debounce.period", "`period` is missing"),
-    ("debounce: {period: 1s, leading: yes please}", "debounce.leading", "boolean"),
+    (
+        "debounce: {period: 1s, leading: yes please}",
+        "debounce.leading",
+        "must be `true` or `false`",
+    ),
     ("batch: {count: 0, period: 1s}", "batch.count", "`count` must be at least 1"),
     ("batch: {count: 2}", "batch.period", "`period` is missing"),
     ("{debounce: {period: 1s}, batch: {count: 2, period: 1s}}", "batch", "nothing to batch"),

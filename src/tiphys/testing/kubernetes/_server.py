@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ from aiohttp import web
 from yarl import URL
 
 from tiphys.kube import Client, Cluster, find_cluster
-from tiphys.testing.kubernetes import _certificates
 from tiphys.testing.kubernetes._access import (
     ADMIN,
     ANONYMOUS,
@@ -26,6 +26,7 @@ from tiphys.testing.kubernetes._access import (
 )
 from tiphys.testing.kubernetes._answers import ApiError
 from tiphys.testing.kubernetes._bootstrap import bootstrap
+from tiphys.testing.kubernetes._certificates import Authority, user_of
 from tiphys.testing.kubernetes._collector import Collector
 from tiphys.testing.kubernetes._definitions import DEFINITIONS, Definitions, definition_problems
 from tiphys.testing.kubernetes._handlers import Answer, Handlers
@@ -50,7 +51,7 @@ class APIServer:
     """
 
     def __init__(self, *, tls: bool = False, argo: bool = True, port: int = 0) -> None:
-        self._certificates = _certificates.make() if tls else None
+        self._authority = Authority() if tls else None
         self._argo = argo
         self._port = port
         self._store = Store()
@@ -84,7 +85,7 @@ class APIServer:
     @property
     def url(self) -> URL:
         """Where it listens."""
-        scheme = "http" if self._certificates is None else "https"
+        scheme = "http" if self._authority is None else "https"
         return URL.build(scheme=scheme, host="127.0.0.1", port=self._port)
 
     async def start(self) -> None:
@@ -95,7 +96,7 @@ class APIServer:
             kind = self._kinds.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
             assert kind is not None and kind.key == DEFINITIONS
             kind.check = definition_problems
-        authority = "" if self._certificates is None else self._certificates.authority
+        authority = "" if self._authority is None else self._authority.pem
         self._collector = Collector(self._registry, self._store, self._kinds, authority)
         application = web.Application(client_max_size=BODY)
         application.router.add_route("*", "/{path:.*}", self._serve)
@@ -105,7 +106,7 @@ class APIServer:
         await self._runner.setup()
         listener = socket.create_server(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
-        context = None if self._certificates is None else self._certificates.server
+        context = None if self._authority is None else self._authority.server()
         self._handlers = Handlers(
             self._store, self._kinds, self._registry, self._access, self._identities,
             self._logs, f"127.0.0.1:{self._port}",
@@ -146,11 +147,8 @@ class APIServer:
         """A kubeconfig for an administrator, or for *user*."""
         token = self._admin_token if user is None else self.token(user, groups=groups)
         cluster: dict[str, Any] = {"server": str(self.url).rstrip("/")}
-        if self._certificates is not None:
-            from base64 import b64encode
-
-            authority = self._certificates.authority.encode()
-            cluster["certificate-authority-data"] = b64encode(authority).decode()
+        if self._authority is not None:
+            cluster["certificate-authority-data"] = _base64(self._authority.pem)
         return {
             "apiVersion": "v1",
             "kind": "Config",
@@ -158,6 +156,15 @@ class APIServer:
             "users": [{"name": "testing", "user": {"token": token}}],
             "contexts": [{"name": "testing", "context": {"cluster": "testing", "user": "testing"}}],
             "current-context": "testing",
+        }
+
+    def certificate(self, user: str, *, groups: Sequence[str] = ()) -> dict[str, str]:
+        """The entries of a kubeconfig user with a certificate for *user*; only with *tls*."""
+        assert self._authority is not None, "the server has no TLS"
+        certificate, key = self._authority.issue(user, groups)
+        return {
+            "client-certificate-data": _base64(certificate),
+            "client-key-data": _base64(key),
         }
 
     def token(self, user: str, *, groups: Sequence[str] = ()) -> str:
@@ -195,10 +202,7 @@ class APIServer:
     async def _serve(self, http: web.Request) -> web.StreamResponse:
         self.requests.append((http.method, http.path_qs))
         try:
-            user = self._identities.user(
-                http.headers.get("Authorization", ""),
-                ADMIN if self._certificates is None else ANONYMOUS,
-            )
+            user = self._user(http)
             request = Request(
                 method=http.method, path=http.path, query=dict(http.query), user=user,
                 agent=http.headers.get("User-Agent", ""), body=await http.read(),
@@ -212,6 +216,15 @@ class APIServer:
             return await self._stream(http, answer)
         warnings = [f'299 - "{_escaped(text)}"' for text in request.warnings]
         return _response(answer, warnings)
+
+    def _user(self, http: web.Request) -> User:
+        """Who asks: by certificate, else by token.  Raises a 401 for an unknown token."""
+        if http.transport is not None:
+            named = user_of(http.transport.get_extra_info("peercert"))
+            if named is not None:
+                return named
+        nobody = ADMIN if self._authority is None else ANONYMOUS
+        return self._identities.user(http.headers.get("Authorization", ""), nobody)
 
     async def _stream(self, http: web.Request, answer: Answer) -> web.StreamResponse:
         assert answer.stream is not None
@@ -251,6 +264,10 @@ def _response(answer: Answer, warnings: Sequence[str]) -> web.Response:
     for warning in warnings:
         response.headers.add("Warning", warning)
     return response
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _escaped(text: str) -> str:

@@ -1,0 +1,194 @@
+"""Amazon SNS: notifications of a topic, whose subscription is kept (event sources 7.8)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import orjson
+import structlog
+from pydantic import Field
+
+from tiphys.aio import capped_backoff, stop
+from tiphys.errors import SourceError, TiphysError
+from tiphys.ingest import Refused, Reply, Request
+from tiphys.manifests.webhook import WebhookContext
+from tiphys.sources._base import Incoming, PushSource, SourceContext, source
+from tiphys.sources._shared.aws import AWSConfig, aws_client, credentials_problems
+from tiphys.sources._shared.deliveries import event_id
+from tiphys.sources._shared.hooks import hook_url
+from tiphys.sources._shared.rules import missing
+from tiphys.sources._shared.sns_signatures import BadSignature, Signatures, require_cryptography
+
+EVERY = 60.0  # seconds from one subscription to the next, which changes nothing where there is one
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds from a failure to the next attempt
+CLEAN_UP = 8.0  # seconds for ending the subscription; the grace of a stopping service is 10
+MEMBERS = (
+    "Type",
+    "MessageId",
+    "Token",
+    "TopicArn",
+    "Subject",
+    "Message",
+    "SubscribeURL",
+    "Timestamp",
+    "SignatureVersion",
+    "Signature",
+    "SigningCertURL",
+    "UnsubscribeURL",
+)
+NOTHING = Reply(200)
+log = structlog.get_logger("argo-events.eventsource")
+
+
+class Config(AWSConfig):
+    """One endpoint, and the topic that delivers to it."""
+
+    webhook: WebhookContext = Field(description="Where the endpoint is and who may use it.")
+    topic_arn: str = Field("", description="ARN of the topic.")
+    validate_signature: bool = Field(
+        False, description="Demand that every message is signed by SNS, and of this topic."
+    )
+
+
+@source("sns", delivery="sender-driven", replicas="many")
+class SNS(PushSource[Config]):
+    """Header and envelope of a notification are the payload."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._confirmed: str | None = None  # the subscription that we confirmed
+        self._signatures: Signatures | None = None
+
+    @property
+    def webhook(self) -> WebhookContext:
+        """The context in the block."""
+        return self.config.webhook
+
+    def check(self) -> list[str]:
+        """What Argo Events refuses."""
+        config = self.config
+        problems = missing(topicArn=config.topic_arn, region=config.region)
+        return [*problems, *credentials_problems(config), *super().check()]
+
+    async def receive(self, request: Request, ctx: SourceContext) -> Incoming | Reply:
+        """Check the signature; confirm the subscription; ignore what is no notification."""
+        message = _message(request.body)
+        if self.config.validate_signature:
+            await self._check_signature(message, ctx)
+        if message.get("Type") == "SubscriptionConfirmation":
+            await self._confirm(message.get("Token", ""), ctx)
+            return NOTHING
+        if message.get("Type") != "Notification":
+            return NOTHING
+        id = message.get("MessageId")
+        return Incoming(
+            {"header": request.headers, "body": message}, event_id(ctx, id) if id else None
+        )
+
+    @asynccontextmanager
+    async def active(self, ctx: SourceContext) -> AsyncIterator[None]:
+        """Subscribe, and end the subscription that was confirmed here."""
+        if self.config.validate_signature:
+            require_cryptography()
+        if not self.config.webhook.url:
+            yield
+            return
+        task = asyncio.create_task(self._keep_subscribed(ctx))
+        try:
+            yield
+        finally:
+            await stop(task)
+            await self._unsubscribe(ctx)
+
+    async def _keep_subscribed(self, ctx: SourceContext) -> NoReturn:
+        """
+        Subscribe again and again, which SNS takes for the same subscription.
+
+        So it comes back when somebody ends it, such as the Pod that this one replaces.
+        """
+        pauses = capped_backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            try:
+                await self._subscribe(ctx)
+            except TiphysError as error:
+                ctx.report(f"the topic cannot be subscribed to: {error}")
+                await ctx.clock.sleep(next(pauses))
+            else:
+                ctx.report(None)
+                pauses = capped_backoff(FIRST_PAUSE, LONGEST_PAUSE)
+                await ctx.clock.sleep(EVERY)
+
+    async def _subscribe(self, ctx: SourceContext) -> None:
+        url = hook_url(self.config.webhook)
+        protocol = "https" if "https://" in url else "http"
+        async with self._client(ctx) as client:
+            await client.subscribe(TopicArn=self.config.topic_arn, Protocol=protocol, Endpoint=url)
+
+    async def _confirm(self, token: str, ctx: SourceContext) -> None:
+        """Tell SNS that we want what it offers; only for our topic, whatever the message says."""
+        try:
+            async with self._client(ctx) as client:
+                answer = await client.confirm_subscription(
+                    TopicArn=self.config.topic_arn, Token=token
+                )
+        except TiphysError as error:
+            raise Refused(
+                400, "the subscription cannot be confirmed", reason="confirm", cause=str(error)
+            ) from error
+        self._confirmed = answer["SubscriptionArn"]
+        _log(ctx).info("Confirmed the subscription", subscription=self._confirmed)
+
+    async def _unsubscribe(self, ctx: SourceContext) -> None:
+        if self._confirmed is None:
+            return
+        try:
+            async with asyncio.timeout(CLEAN_UP), self._client(ctx) as client:
+                await client.unsubscribe(SubscriptionArn=self._confirmed)
+        except (TiphysError, TimeoutError) as error:
+            _log(ctx).warning(
+                "The subscription was left behind",
+                subscription=self._confirmed,
+                error=str(error) or "no answer in time",
+            )
+        self._confirmed = None
+
+    async def _check_signature(self, message: dict[str, Any], ctx: SourceContext) -> None:
+        if self._signatures is None:
+            self._signatures = Signatures(ctx.clock)
+        if message.get("TopicArn") != self.config.topic_arn:
+            raise Refused(400, "the message is of another topic", reason="signature")
+        try:
+            await self._signatures.check(message)
+        except BadSignature as error:
+            raise Refused(400, str(error), reason="signature") from None
+        except SourceError as error:
+            raise Refused(
+                400, "the signature cannot be checked", reason="signature", cause=str(error)
+            ) from error
+
+    def _client(self, ctx: SourceContext) -> Any:
+        return aws_client("sns", "sns", self.config, ctx)
+
+
+def _message(body: bytes) -> dict[str, Any]:
+    """The envelope; its known members are texts."""
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, f"the body is not JSON: {error}", reason="body") from None
+    if message is None:
+        text = "bad request, not a valid SNS notification"
+        raise Refused(400, text, reason="body", failure=False)
+    if not isinstance(message, dict):
+        raise Refused(400, "the body is not a JSON object", reason="body")
+    for name in MEMBERS:
+        if not isinstance(message.get(name) or "", str):
+            raise Refused(400, f"`{name}` is not a text", reason="body")
+    return message
+
+
+def _log(ctx: SourceContext) -> Any:
+    return log.bind(eventSourceName=ctx.event_source, eventName=ctx.event_name)
