@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainSerializer,
     model_validator,
 )
 
@@ -34,7 +35,16 @@ def _seconds(value: Any) -> float:
         raise ValueError(f'{error}; a duration is a text such as "1m30s"') from error
 
 
-Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str | int)]
+def _duration_text(seconds: float) -> str:
+    """What :func:`_seconds` reads back."""
+    return durations.format(round(seconds * 1e9))
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds, json_schema_input_type=str | int),
+    PlainSerializer(_duration_text, return_type=str, when_used="json"),
+]
 """Seconds inside, Go's duration grammar (or integer nanoseconds) in the manifest."""
 
 

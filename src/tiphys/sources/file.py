@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 from pydantic import Field
 
+from tiphys.aio import Clock
 from tiphys.errors import SourceError
 from tiphys.manifests.common import SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
@@ -27,6 +28,7 @@ from tiphys.sources._shared.watched import (
 
 INTERVAL = 0.1  # seconds between two looks at the directory
 EVENT_TYPES = [*OPERATIONS, "MOVE"]
+OVERFLOWN = "OVERFLOW"  # no operation: more happened than the kernel keeps
 
 
 class Config(SourceConfig):
@@ -74,25 +76,30 @@ class File(Source[Config]):
         """Turn each change that counts into an event."""
         directory = cleaned(self.config.watch_path_config.directory)
         notified = sys.platform == "linux" and not self.config.polling
-        found = _notified(directory) if notified else _polled(ctx, directory)
-        versions = _Versions(f"{ctx.event_source}:{ctx.event_name}")
+        versions = _Versions()
         try:
+            found = _notified(directory) if notified else _polled(directory, ctx.clock)
             async with aclosing(found):
                 async for change in found:
-                    if isinstance(change, Incoming):
-                        yield change
-                    elif (incoming := await self._incoming(change, versions)) is not None:
-                        yield incoming
+                    if change.operation == OVERFLOWN:
+                        yield Incoming({}, problem=f"the system lost changes of {directory}")
+                    elif self._counts(change):
+                        name = self._reported(change.name)
+                        id = versions.id(change)
+                        yield Incoming(
+                            payload(name, change.bits),
+                            id and f"{ctx.event_source}:{ctx.event_name}:{name}:{id}",
+                        )
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise SourceError(f"the directory {directory} cannot be watched: {reason}") from error
+            raise SourceError(
+                f"the directory {directory} cannot be watched: {error.strerror or error}"
+            ) from error
 
-    async def _incoming(self, change: Change, versions: _Versions) -> Incoming | None:
-        config = self.config
+    def _counts(self, change: Change) -> bool:
         name = self._reported(change.name)
-        if change.operation != config.event_type or not matches(config.watch_path_config, name):
-            return None
-        return Incoming(payload(name, change.bits), versions.id(name, change))
+        return change.operation == self.config.event_type and matches(
+            self.config.watch_path_config, name
+        )
 
     def _reported(self, name: str) -> str:
         """The name in the payload: the full path, and when polling only its last part."""
@@ -100,3 +107,56 @@ class File(Source[Config]):
         if self.config.polling:
             return name or Path(directory).name
         return f"{directory.rstrip('/')}/{name}" if name else directory
+
+
+class _Versions:
+    """
+    Identities of changes, so that another watcher's event for the same change is recognised.
+
+    The times of a file are coarse: what has the identity of the change before it gets a number.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[str, int]] = {}
+
+    def id(self, change: Change) -> str | None:
+        """The identity of a change, or None where the file is not there to tell."""
+        if change.version is None:
+            self._last.pop(change.name, None)
+            return None
+        version = f"{change.operation}:{change.version}"
+        last, number = self._last.get(change.name, ("", 0))
+        number = number + 1 if version == last else 0
+        self._last[change.name] = version, number
+        return f"{version}:{number}" if number else version
+
+
+async def _notified(directory: str) -> AsyncGenerator[Change]:
+    """What the kernel notices; raises :exc:`SourceError` when the directory goes away."""
+    from tiphys.sources._shared import inotify  # which only Linux has
+
+    async with inotify.notices(directory) as notices:
+        async for notice in notices:
+            if notice.mask & inotify.OVERFLOW:
+                yield Change(OVERFLOWN, "")
+            elif (operation := notice.operation) is not None:
+                yield Change(operation, notice.name, _version(directory, notice.name))
+            if notice.mask & inotify.GONE:
+                raise SourceError(f"the directory {directory} was removed, moved or unmounted")
+
+
+async def _polled(directory: str, clock: Clock) -> AsyncGenerator[Change]:
+    before = await asyncio.to_thread(look, directory)
+    while True:
+        await clock.sleep(INTERVAL)
+        after = await asyncio.to_thread(look, directory)
+        for change in changes(before, after):
+            yield change
+        before = after
+
+
+def _version(directory: str, name: str) -> str | None:
+    try:
+        return Entry.of((Path(directory) / name).lstat()).version
+    except OSError:
+        return None

@@ -152,3 +152,23 @@ def test_a_path_that_starts_with_a_dollar_is_jsonpath() -> None:
     payload = parameters.build_payload(compiled, {"d": event(data)})
 
     assert json.loads(payload or b"") == {"shas": ["a", "b"]}
+
+
+async def test_a_parameter_may_change_a_block_with_a_duration() -> None:
+    from tiphys.manifests.sensor import Trigger as TriggerManifest
+    from tiphys.sensors.plan import plan_action
+    from tiphys.sensors.rendering import Renderer
+    from tiphys.triggers.exec import Exec
+
+    source = {"dependencyName": "d", "dataKey": "k"}
+    block = {
+        "command": ["true"],
+        "timeout": "1m30s",
+        "parameters": [{"src": source, "dest": "workingDirectory"}],
+    }
+    manifest = TriggerManifest.model_validate({"template": {"name": "t", "exec": block}})
+    renderer = Renderer(plan_action(manifest), Exec())
+
+    firing = await renderer.render("ns", "sn", "id", {"d": event({"k": "/tmp"})})
+
+    assert (firing.config.timeout, firing.config.working_directory) == (90.0, "/tmp")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from tiphys.sources._shared.watched import Change
@@ -36,11 +37,11 @@ class Entry(NamedTuple):
 
 def look(directory: str) -> Snapshot:
     """
-    The entries of *directory* by their names, and the directory itself under its own.
+    The entries of *directory* by their names, and the directory itself under the empty one.
 
     Raises :exc:`OSError` when it cannot be read.
     """
-    entries = {os.path.basename(directory): Entry.of(os.stat(directory))}  # noqa: PTH119, PTH116
+    entries = {"": Entry.of(Path(directory).stat())}
     with os.scandir(directory) as found:
         for entry in found:
             try:

@@ -86,7 +86,7 @@ def matches(watched: Watched, name: str) -> bool:
     relative = name.removeprefix(watched.directory)
     if watched.path:
         return relative == watched.path
-    return regexp.compile(watched.path_regexp).matches(relative)
+    return regexp.compile(watched.path_regexp).search(relative)
 
 
 def cleaned(directory: str) -> str:
