@@ -134,6 +134,7 @@ class FlowDecisions(TriggerDecisions):
     ) -> Decision | None:
         state = joins.of(key, position, dependency)
         decision = await self._with_state(state, position, dependency, event)
+        joins.decided(key, position)
         if decision is None:
             return None
         joins.fired(key, position.sequence, dependency)

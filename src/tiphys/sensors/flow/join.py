@@ -110,7 +110,6 @@ class Joins:
         """The memory that the event of the message at *position* belongs to."""
         name = digest(key)
         self._seen[name] = self._clock.now()
-        self._due.hasten(name, position.published + self._window + _MOMENT)
         return JoinState(
             self._state,
             f"{self._prefix}/{name}",
@@ -119,6 +118,10 @@ class Joins:
             window=self._window,
             dependency=dependency,
         )
+
+    def decided(self, key: str, position: Position) -> None:
+        """The event was decided on, and may be held now; call it afterwards."""
+        self._due.hasten(digest(key), position.published + self._window + _MOMENT)
 
     def fired(self, key: str, sequence: int, dependency: str) -> None:
         """An action of *key* was decided and is not done."""
