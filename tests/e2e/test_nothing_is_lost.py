@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -26,11 +27,15 @@ class Ledger:
         self.url = url
         self.accepted: set[int] = set()
 
-    async def send(self, numbers: Iterable[int]) -> None:
+    def body(self, number: int) -> dict[str, Any]:
+        """What is sent for a number."""
+        return {"n": number}
+
+    async def send(self, numbers: Iterable[int], senders: int = SENDERS) -> None:
         """Send until each was accepted."""
         left = iter(numbers)
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
-            for _ in range(SENDERS):
+            for _ in range(senders):
                 group.create_task(self._send(session, left))
 
     async def _send(self, session: aiohttp.ClientSession, numbers: Iterator[int]) -> None:
@@ -42,7 +47,7 @@ class Ledger:
     async def _accepted(self, session: aiohttp.ClientSession, number: int) -> bool:
         with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
             timeout = aiohttp.ClientTimeout(total=15)
-            async with session.post(self.url, json={"n": number}, timeout=timeout) as answer:
+            async with session.post(self.url, json=self.body(number), timeout=timeout) as answer:
                 return answer.status == 200
         return False
 

@@ -32,6 +32,8 @@ COMMANDS = {
     "trace": "What happened to an event, and why.",
     "deadletters": "Actions that failed for good: list, show, replay, discard.",
     "replay": "Send archived events through sensors again.",
+    "pause": "Let a sensor, or one of its triggers, take no more events.",
+    "resume": "Let what was paused go on with its backlog.",
 }
 
 

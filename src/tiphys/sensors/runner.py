@@ -148,6 +148,9 @@ class SensorRunner:
                 f"the trigger {self.name}/{trigger} is suspended in its manifest; remove `suspend`"
             )
         await self._pauses.resume(trigger)
+        for name, run in self._runs.items():
+            if trigger in (None, name):
+                run.expect_open()
         self._log.info("Resumed", triggerName=trigger or "all")
 
     def _require(self, trigger: str | None) -> None:

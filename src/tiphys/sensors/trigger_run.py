@@ -66,6 +66,12 @@ class TriggerRun:
         """Wait until nothing new begins any more, once the gate is closed."""
         await self._halted.wait()
 
+    def expect_open(self) -> None:
+        """Show at once that the trigger is on its way, if nothing else closes its gate."""
+        if self._status.phase == "paused":
+            reason = self.gate.closed_by()
+            self._status.phase, self._status.reason = "paused" if reason else "starting", reason
+
     async def close(self, grace: float) -> None:
         """Let running actions end within *grace* seconds, and give everything else back."""
         await self.delivery.close(grace)

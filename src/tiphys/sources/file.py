@@ -27,6 +27,7 @@ from tiphys.sources._shared.watched import (
 )
 
 INTERVAL = 0.1  # seconds between two looks at the directory
+RECENT = 1000  # files whose last change is remembered to tell the next one from it
 EVENT_TYPES = [*OPERATIONS, "MOVE"]
 OVERFLOWN = "OVERFLOW"  # no operation: more happened than the kernel keeps
 
@@ -121,13 +122,14 @@ class _Versions:
 
     def id(self, change: Change) -> str | None:
         """The identity of a change, or None where the file is not there to tell."""
+        last, number = self._last.pop(change.name, ("", 0))
         if change.version is None:
-            self._last.pop(change.name, None)
             return None
         version = f"{change.operation}:{change.version}"
-        last, number = self._last.get(change.name, ("", 0))
         number = number + 1 if version == last else 0
         self._last[change.name] = version, number
+        if len(self._last) > RECENT:
+            del self._last[next(iter(self._last))]
         return f"{version}:{number}" if number else version
 
 

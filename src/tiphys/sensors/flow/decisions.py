@@ -10,8 +10,10 @@ from tiphys.bus import State, insist
 from tiphys.bus.memory import MemoryState
 from tiphys.sensors.decisions import Decision, TriggerDecisions
 from tiphys.sensors.event import Event
+from tiphys.sensors.flow import absence
 from tiphys.sensors.flow.control import place
 from tiphys.sensors.flow.dedupe import Dedupe
+from tiphys.sensors.flow.item import Item, microseconds
 from tiphys.sensors.flow.join import Joins
 from tiphys.sensors.flow.memory import Memory, digest
 from tiphys.sensors.flow.plan import FlowPlan
@@ -162,3 +164,22 @@ class FlowDecisions(TriggerDecisions):
             )
             for name, plan in self._flow.dedupe.items()
         }
+
+
+def item_of(plan: TriggerPlan, position: Position, number: int, decision: Decision) -> Item:
+    """What flow control is given: of several decisions on one message, the one *number*."""
+    flow, events = plan.flow, decision.action.events
+    assert flow is not None
+    keys = {name: path.of_first(events, plan.dependencies) for name, path in flow.keys.items()}
+    if flow.order_by is not None:
+        keys["orderBy"] = flow.order_by.of_first(events, plan.dependencies)
+    if flow.join is not None and flow.absence is not None:
+        first = next(name for name in plan.dependencies if name in events)
+        keys[absence.NAME] = flow.join.keys[first].of(events[first]) or ""
+    return Item(
+        id=f"{position.sequence}.{microseconds(position.published)}.{number}",
+        moment=position.published,
+        sequence=position.sequence,
+        events={name: event.cloud_event for name, event in events.items()},
+        keys=keys,
+    )

@@ -16,10 +16,9 @@ from tiphys.sensors.actions import Action, action_id
 from tiphys.sensors.decisions import Decision
 from tiphys.sensors.delivery import IN_ORDER_AHEAD, TriggerDelivery, Work
 from tiphys.sensors.event import Event
-from tiphys.sensors.flow import absence
 from tiphys.sensors.flow.control import FlowControl, make_stages, place
-from tiphys.sensors.flow.decisions import Awaited, FlowDecisions
-from tiphys.sensors.flow.item import Item, microseconds
+from tiphys.sensors.flow.decisions import Awaited, FlowDecisions, item_of
+from tiphys.sensors.flow.item import Item
 from tiphys.sensors.flow.ordering import KeyedQueue
 from tiphys.sensors.flow.plan import FlowPlan
 from tiphys.sensors.flow.timers import Timers
@@ -99,7 +98,7 @@ class FlowDelivery(TriggerDelivery):
             acting: list[Decision] = []
             settled: list[str] = []
             for number, decision in enumerate(await self._decided(work)):
-                item = self._item(work, number, decision)
+                item = item_of(self.plan, work.position, number, decision)
                 if isinstance(decision, Awaited):
                     await self._control.came(decision.key, item.moment, item.sequence)
                 elif await self._control.offer(item):
@@ -114,27 +113,6 @@ class FlowDelivery(TriggerDelivery):
         order = self._order(acting[0].action.events)
         self._queue.add(order, (work, lambda: self._act(work, acting, settled)))
         self._pump()
-
-    def _item(self, work: Work, number: int, decision: Decision) -> Item:
-        position = work.position
-        events = decision.action.events
-        keys = {
-            name: path.of_first(events, self.plan.dependencies)
-            for name, path in self._plan.keys.items()
-        }
-        if (order := self._order(events)) is not None:
-            keys["orderBy"] = order
-        join = self._plan.join
-        if join is not None and self._plan.absence is not None:
-            first = next(name for name in self.plan.dependencies if name in events)
-            keys[absence.NAME] = join.keys[first].of(events[first]) or ""
-        return Item(
-            id=f"{position.sequence}.{microseconds(position.published)}.{number}",
-            moment=position.published,
-            sequence=position.sequence,
-            events={name: event.cloud_event for name, event in events.items()},
-            keys=keys,
-        )
 
     def _order(self, events: Mapping[str, Event]) -> str | None:
         """The key of an action's turn; None where it waits for no other."""

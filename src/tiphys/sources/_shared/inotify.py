@@ -7,7 +7,7 @@ import contextlib
 import ctypes
 import os
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import NamedTuple
 
 from watchdog.observers.inotify_c import InotifyConstants, inotify_add_watch, inotify_init
@@ -65,14 +65,15 @@ async def notices(directory: str) -> AsyncIterator[AsyncIterator[Notice]]:
         _failing(inotify_add_watch(watch, path, mask | InotifyConstants.IN_ONLYDIR))
         loop.add_reader(watch, readable.set)
         try:
-            yield _read(watch, readable)
+            async with contextlib.aclosing(_read(watch, readable)) as found:
+                yield found
         finally:
             loop.remove_reader(watch)
     finally:
         os.close(watch)
 
 
-async def _read(watch: int, readable: asyncio.Event) -> AsyncIterator[Notice]:
+async def _read(watch: int, readable: asyncio.Event) -> AsyncGenerator[Notice]:
     while True:
         await readable.wait()
         readable.clear()

@@ -1,0 +1,34 @@
+"""``tiphys pause``: let a sensor, or one of its triggers, take no more events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from tiphys.cli._client import APIOption, call
+
+Target = Annotated[
+    str, typer.Argument(metavar="SENSOR[/TRIGGER]", help="The sensor, or one trigger of it.")
+]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the sensor.")]
+
+
+def pause(target: Target, namespace: Namespace = "", api: APIOption = None) -> None:
+    """
+    Let events wait on the bus until `tiphys resume`, also over restarts.
+
+    Actions that have begun end.
+    """
+    change("pause", target, namespace, api)
+
+
+def change(verb: str, target: str, namespace: str, api: str | None) -> None:
+    """Pause or resume, and print how the triggers fare then.  Raises :exc:`APIError`."""
+    sensor, _, trigger = target.partition("/")
+    path = f"/api/v1/sensors/{quote(namespace or '-', '')}/{quote(sensor, '')}/{verb}"
+    for status in call(api, "POST", path, {"trigger": trigger}):
+        if trigger in ("", status["trigger"]):
+            reason = f" ({status['reason']})" if status["reason"] else ""
+            typer.echo(f"{sensor}/{status['trigger']}: {status['phase']}{reason}")
