@@ -10,7 +10,7 @@ run: $(READY)  ## set everything up and run the quickstart pipeline
 	@$(BIN)/python examples/github-push/run.py
 
 test: $(READY) services check  ## set everything up, test servers included, and run all tests
-	CI=true $(BIN)/pytest -q
+	CI=true $(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -43,7 +43,9 @@ class Registry(Generic[T]):
         """The manifest keys that there are, sorted."""
         path = importlib.import_module(self.package).__path__
         local = {
-            manifest_key(m.name) for m in pkgutil.iter_modules(path) if not m.name.startswith("_")
+            manifest_key(m.name)
+            for m in pkgutil.iter_modules(path)
+            if not m.name.startswith("_") and not m.ispkg
         }
         installed = {ep.name for ep in metadata.entry_points(group=self.group)}
         return sorted(local | installed | self._loaded.keys())

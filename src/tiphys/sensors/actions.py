@@ -18,6 +18,7 @@ from tiphys.observe.metrics import Metrics
 from tiphys.sensors.dead_letters import DeadLetter
 from tiphys.sensors.event import Event
 from tiphys.sensors.plan import ActionPlan
+from tiphys.sensors.policies import judge
 from tiphys.sensors.rendering import Renderer
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, triggers
 
@@ -102,7 +103,7 @@ class ActionRunner:
         Raises :exc:`ActionFailed`.
         """
         pauses = self.plan.backoff.pauses()
-        attempt = 0
+        attempt = refused = 0
         while True:
             attempt += 1
             firing: Firing[Any] | None = None
@@ -111,11 +112,12 @@ class ActionRunner:
             started = time.perf_counter()
             try:
                 firing = await self._renderer.render(
-                    self._namespace, self._sensor, action.id, action.events
+                    self._namespace, self._sensor, action.id, action.events, refused
                 )
                 outcome = await self._trigger.fire(firing)
-                self._judge(outcome)
+                await judge(self.plan.policy, self._trigger, outcome, self._clock)
             except ActionError as error:
+                refused += isinstance(error, PolicyError)
                 self._observe(started, action, succeeded=False)
                 self._note("attempt failed", action, attempt=attempt, error=str(error))
                 self._log_failure(error, action, attempt)
@@ -157,17 +159,6 @@ class ActionRunner:
             block=block,
             payload=payload,
         )
-
-    def _judge(self, outcome: Outcome) -> None:
-        """Apply the status policy (spec: triggers 2.2)."""
-        policy = self.plan.policy
-        if policy is None or policy.status is None or not policy.status.allow:
-            return
-        if outcome.status is not None and outcome.status not in policy.status.allow:
-            raise PolicyError(
-                "policy application resulted in failure. "
-                f"http response status {outcome.status} is not allowed"
-            )
 
     def _observe(self, started: float, action: Action, *, succeeded: bool) -> None:
         took = time.perf_counter() - started

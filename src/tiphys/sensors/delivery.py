@@ -40,13 +40,15 @@ class Work:
     A message at work.
 
     *delivery* is its newest copy, because only that can be acknowledged; *begun* tells that its
-    actions are under way, or that there are none and it is being acknowledged.
+    actions are under way, or that there are none and it is being acknowledged.  *subscription* is
+    the number of the one that it came from.
     """
 
     delivery: Delivery
     started: float
     event_id: str = ""
     begun: bool = False
+    subscription: int = 0
 
     @property
     def position(self) -> Position:
@@ -77,6 +79,7 @@ class TriggerDelivery:
         self._in_order = asyncio.Lock()
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._work: dict[int, Work] = {}
+        self._aside: list[Work] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._recent = _RecentIds()
         self._log = log.bind(sensorName=sensor, triggerName=plan.name)
@@ -90,9 +93,11 @@ class TriggerDelivery:
 
     async def consume(self, subscription: Subscription, number: int = 0) -> None:
         """Handle the messages of *subscription*, of several the one *number*, until cancelled."""
+        for taken in self._taken_up(number):
+            await self._handle(taken)
         while True:
             deliveries = await subscription.fetch(await self._room())
-            for work in [work for d in deliveries if (work := self._registered(d))]:
+            for work in [work for d in deliveries if (work := self._registered(d, number))]:
                 await self._handle(work)
 
     async def keep_alive(self) -> None:
@@ -100,18 +105,22 @@ class TriggerDelivery:
         while True:
             await self._clock.sleep(KEEP_ALIVE)
             now = self._clock.monotonic()
-            for work in list(self._work.values()):
+            for work in [*self._work.values(), *self._aside]:
                 if now - work.started >= KEEP_ALIVE / 2:
                     await work.delivery.in_progress()
 
-    async def put_back(self) -> None:
-        """Give messages back to the bus whose actions have not begun, once nothing is consumed."""
+    def put_aside(self) -> None:
+        """Leave the messages alone whose actions have not begun; nothing is consumed any more."""
         for sequence, work in list(self._work.items()):
             if not work.begun:
                 del self._work[sequence]
                 self._recent.discard(work.event_id)
-                await work.delivery.nak()
+                self._aside.append(work)
         self._pending.set(len(self._work))
+
+    def give_up(self) -> None:
+        """Forget what was put aside: its subscriptions are being closed, so it comes again."""
+        self._aside.clear()
 
     async def finish(self) -> None:
         """Wait for the actions that have begun, and for their acknowledgement."""
@@ -132,12 +141,21 @@ class TriggerDelivery:
         self._slots.release()
         return max(1, self.plan.concurrency - len(self._work))
 
-    def _registered(self, delivery: Delivery) -> Work | None:
+    def _taken_up(self, number: int) -> list[Work]:
+        """What was put aside of a subscription is at work again, in the order of the stream."""
+        taken = [work for work in self._aside if work.subscription == number]
+        self._aside = [work for work in self._aside if work.subscription != number]
+        taken.sort(key=lambda work: work.delivery.sequence)
+        self._work.update((work.delivery.sequence, work) for work in taken)
+        return taken
+
+    def _registered(self, delivery: Delivery, number: int) -> Work | None:
         """*delivery* as work; None when it is one more copy of a message that is at work."""
         if (work := self._work.get(delivery.sequence)) is not None:
             work.delivery = delivery
             return None
-        work = self._work[delivery.sequence] = Work(delivery, self._clock.monotonic())
+        work = Work(delivery, self._clock.monotonic(), subscription=number)
+        self._work[delivery.sequence] = work
         self._pending.set(len(self._work))
         return work
 

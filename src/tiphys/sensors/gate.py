@@ -78,7 +78,7 @@ class Gate:
         if self._lease is not None:
             await self._lease.release()
 
-    async def _change(self, *others: Coroutine[Any, Any, None]) -> None:
+    async def _change(self, *others: Coroutine[Any, Any, object]) -> None:
         """Wait until a pause changes, or one of *others* ends."""
         await first_of(self._pauses.change(), *others)
 
@@ -97,7 +97,7 @@ class Gate:
         await self._clock.sleep((start - self._clock.now()).total_seconds())
 
 
-async def first_of(*waits: Coroutine[Any, Any, None]) -> int:
+async def first_of(*waits: Coroutine[Any, Any, object]) -> int:
     """Run all of *waits* until one has ended, and return its number; the others are cancelled."""
     tasks = [asyncio.create_task(wait) for wait in waits]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import orjson
@@ -34,9 +35,9 @@ class Pauses:
         """Whether *trigger* is paused."""
         return self._triggers.get(trigger, self._all)
 
-    async def change(self) -> None:
-        """Wait until something changes."""
-        await self._changed.wait()
+    def change(self) -> Coroutine[Any, Any, bool]:
+        """Waits until something changes, counted from the call and not from the first await."""
+        return self._changed.wait()
 
     async def load(self) -> None:
         """Read what is stored.  Raises :exc:`BusError`."""

@@ -41,7 +41,12 @@ class Renderer:
         self._fixed = None if plan.template_parameters else self._prepare(plan.block)
 
     async def render(
-        self, namespace: str, sensor: str, action_id: str, events: Mapping[str, Event]
+        self,
+        namespace: str,
+        sensor: str,
+        action_id: str,
+        events: Mapping[str, Event],
+        refused: int = 0,
     ) -> Firing[Any]:
         """
         The firing for *events* (spec: triggers 1.1, steps 1 to 4).
@@ -79,6 +84,7 @@ class Renderer:
             events={name: event.cloud_event for name, event in events.items()},
             payload=payload,
             resource=resource,
+            refused=refused,
             resolve=resolve,
         )
 

@@ -60,7 +60,11 @@ class TriggerRun:
 
     async def run(self) -> None:
         """Work until cancelled; follow up with :meth:`close`, or run again after an error."""
-        await first_of(self._work(), self.delivery.keep_alive(), self._reset())
+        try:
+            await first_of(self._work(), self.delivery.keep_alive(), self._reset())
+        except Exception:
+            await self._unsubscribe()
+            raise
 
     async def halted(self) -> None:
         """Wait until nothing new begins any more, once the gate is closed."""
@@ -75,7 +79,6 @@ class TriggerRun:
     async def close(self, grace: float) -> None:
         """Let running actions end within *grace* seconds, and give everything else back."""
         await self.delivery.close(grace)
-        await self.delivery.put_back()
         await self._unsubscribe()
         await self.gate.release()
 
@@ -113,7 +116,7 @@ class TriggerRun:
             ]
             await first_of(self.gate.closed(), *tasks, *self.delivery.background())
         finally:
-            await self.delivery.put_back()
+            self.delivery.put_aside()
             self._halted.set()
 
     def _report(self, phase: Phase, reason: str) -> None:
@@ -121,5 +124,7 @@ class TriggerRun:
 
     async def _unsubscribe(self) -> None:
         subscriptions, self._subscriptions = self._subscriptions, []
+        self.delivery.put_aside()
+        self.delivery.give_up()
         for subscription in subscriptions:
             await subscription.close()

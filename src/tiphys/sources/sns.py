@@ -16,7 +16,12 @@ from tiphys.errors import SourceError, TiphysError
 from tiphys.ingest import Refused, Reply, Request
 from tiphys.manifests.webhook import WebhookContext
 from tiphys.sources._base import Incoming, PushSource, SourceContext, source
-from tiphys.sources._shared.aws import AWSConfig, aws_client, credentials_problems
+from tiphys.sources._shared.aws import (
+    AWSConfig,
+    aws_client,
+    credentials_problems,
+    require_aiobotocore,
+)
 from tiphys.sources._shared.deliveries import event_id
 from tiphys.sources._shared.hooks import hook_url
 from tiphys.sources._shared.rules import missing
@@ -76,17 +81,17 @@ class SNS(PushSource[Config]):
     async def receive(self, request: Request, ctx: SourceContext) -> Incoming | Reply:
         """Check the signature; confirm the subscription; ignore what is no notification."""
         message = _message(request.body)
+        texts = _texts(message)
         if self.config.validate_signature:
-            await self._check_signature(message, ctx)
-        if message.get("Type") == "SubscriptionConfirmation":
-            await self._confirm(message.get("Token", ""), ctx)
+            await self._check_signature(texts, ctx)
+        if texts["Type"] == "SubscriptionConfirmation":
+            await self._confirm(texts["Token"], ctx)
             return NOTHING
-        if message.get("Type") != "Notification":
+        if texts["Type"] != "Notification":
             return NOTHING
-        id = message.get("MessageId")
-        return Incoming(
-            {"header": request.headers, "body": message}, event_id(ctx, id) if id else None
-        )
+        id = event_id(ctx, texts["MessageId"]) if texts["MessageId"] else None
+        # Not the text as it came: a member that occurs twice might not be the one that is signed.
+        return Incoming({"header": request.headers, "body": message}, id)
 
     @asynccontextmanager
     async def active(self, ctx: SourceContext) -> AsyncIterator[None]:
@@ -96,6 +101,7 @@ class SNS(PushSource[Config]):
         if not self.config.webhook.url:
             yield
             return
+        require_aiobotocore("sns")
         task = asyncio.create_task(self._keep_subscribed(ctx))
         try:
             yield
@@ -155,13 +161,13 @@ class SNS(PushSource[Config]):
             )
         self._confirmed = None
 
-    async def _check_signature(self, message: dict[str, Any], ctx: SourceContext) -> None:
+    async def _check_signature(self, texts: dict[str, str], ctx: SourceContext) -> None:
         if self._signatures is None:
             self._signatures = Signatures(ctx.clock)
-        if message.get("TopicArn") != self.config.topic_arn:
+        if texts["TopicArn"] != self.config.topic_arn:
             raise Refused(400, "the message is of another topic", reason="signature")
         try:
-            await self._signatures.check(message)
+            await self._signatures.check(texts)
         except BadSignature as error:
             raise Refused(400, str(error), reason="signature") from None
         except SourceError as error:
@@ -174,7 +180,7 @@ class SNS(PushSource[Config]):
 
 
 def _message(body: bytes) -> dict[str, Any]:
-    """The envelope; its known members are texts."""
+    """The envelope."""
     try:
         message = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -184,10 +190,16 @@ def _message(body: bytes) -> dict[str, Any]:
         raise Refused(400, text, reason="body", failure=False)
     if not isinstance(message, dict):
         raise Refused(400, "the body is not a JSON object", reason="body")
-    for name in MEMBERS:
-        if not isinstance(message.get(name) or "", str):
-            raise Refused(400, f"`{name}` is not a text", reason="body")
     return message
+
+
+def _texts(message: dict[str, Any]) -> dict[str, str]:
+    """The known members, empty where they are missing."""
+    texts = {name: message.get(name) for name in MEMBERS}
+    for name, value in texts.items():
+        if not isinstance(value, str | None):
+            raise Refused(400, f"`{name}` is not a text", reason="body")
+    return {name: value or "" for name, value in texts.items()}
 
 
 def _log(ctx: SourceContext) -> Any:

@@ -26,8 +26,9 @@ class Firing(Generic[ConfigT]):
 
     *config* already has its parameters applied and is validated; *payload* is already built (None:
     the manifest asks for none).  *resource* is what :meth:`Trigger.fetch` returned, parameters
-    applied.  *action_id* is the same for every attempt and every redelivery of this action.
-    *resolve* gives the text of a parameter, None where its event did not come.
+    applied.  *action_id* is the same for every attempt and every redelivery of this action;
+    *refused* counts the outcomes of it that the trigger's policy has refused so far, each of which
+    asks for a new one.  *resolve* gives the text of a parameter, None where its event did not come.
     """
 
     config: ConfigT
@@ -38,6 +39,7 @@ class Firing(Generic[ConfigT]):
     events: Mapping[str, CloudEvent]
     payload: bytes | None = None
     resource: bytes | None = None
+    refused: int = 0
     resolve: Callable[[Parameter], str | None] = lambda _parameter: None
 
 
@@ -102,6 +104,14 @@ class Trigger(abc.ABC, Generic[ConfigT]):
     @abc.abstractmethod
     async def fire(self, firing: Firing[ConfigT]) -> Outcome:
         """Do it once.  Raise :exc:`tiphys.errors.TriggerError` when it did not succeed."""
+
+    async def observe(self, outcome: Outcome) -> dict[str, Any] | None:
+        """
+        The object of *outcome* as it is now, for the label policy; None: there is none.
+
+        Raises :exc:`tiphys.errors.TriggerError`.
+        """
+        return None
 
     @classmethod
     def check(cls, config: ConfigT) -> list[str]:

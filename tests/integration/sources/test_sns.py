@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.integration.sources._hooks import until
 from tests.integration.sources._providers import sts
 from tests.integration.sources._providers.ministack import ACCESS, REGION, SECRET, Ministack
 from tests.integration.sources._providers.sns import CertificateHost, Signer
+from tiphys.errors import MissingExtraError
 from tiphys.testing.clock import VirtualClock
 from tiphys.testing.push_sources import ENDPOINT, Endpoint, PushSourceContract, Sent
 from tiphys.testing.sources import data_of, make_source
@@ -101,6 +104,7 @@ async def test_header_and_envelope_are_the_payload_and_the_message_stays_a_text(
         (b"null", 400, "bad request, not a valid SNS notification", 0),
         (b"[1]", 400, "the body is not a JSON object", 1),
         (notification(MessageId=7), 400, "`MessageId` is not a text", 1),
+        (notification(Message=False), 400, "`Message` is not a text", 1),
         ({"raw": "delivery"}, 200, "", 0),
         ({"Type": "UnsubscribeConfirmation", "Token": "t"}, 200, "", 0),
     ],
@@ -126,6 +130,20 @@ def test_what_argo_events_refuses_is_refused() -> None:
         "`accessKey` and `secretKey` must come together",
     ]
     assert make_source("sns", {**sns.full_block(1), **KEYS}).check() == []
+
+
+@pytest.mark.parametrize(
+    ("library", "options"),
+    [("aiobotocore", {}), ("cryptography", {"validateSignature": True})],
+)
+async def test_a_missing_library_is_named_at_the_start(
+    library: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+
+    with pytest.raises(MissingExtraError, match=re.escape(f"pip install 'tiphys[{library}]'")):
+        async with sns.running(url="http://127.0.0.1:9", options=options):
+            pass
 
 
 # Subscriptions
@@ -350,6 +368,20 @@ async def test_a_message_that_was_changed_is_refused(
     got = await refusal({**signer.sign(notification()), **change}, validateSignature=True)
 
     assert got == (400, reason, 1)
+
+
+async def test_a_member_that_occurs_twice_is_in_the_event_as_it_was_signed(
+    host: CertificateHost, signer: Signer
+) -> None:
+    host.content = signer.certificate
+    text = json.dumps(signer.sign(notification("genuine"))).encode()
+    doubled = text.replace(b"{", b'{"Message": "forged", ', 1)
+    async with sns.running(options={"validateSignature": True}) as endpoint:
+        assert (await endpoint.send(Sent(doubled, HEADERS))).status == 200
+
+    (event,) = endpoint.bus.published
+    assert b"forged" not in (event.data or b"")
+    assert data_of(event)["body"]["Message"] == "genuine"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from tiphys.bus import State, Subscription
+from tiphys.bus import State
 from tiphys.sensors.actions import Action, action_id
 from tiphys.sensors.decisions import Decision
 from tiphys.sensors.delivery import IN_ORDER_AHEAD, TriggerDelivery, Work
@@ -70,19 +70,11 @@ class FlowDelivery(TriggerDelivery):
         """What must run beside consuming, until cancelled."""
         return [self._timers.run()]
 
-    async def consume(self, subscription: Subscription, number: int = 0) -> None:
-        """Handle the messages of *subscription*, of several the one *number*, until cancelled."""
-        while True:
-            deliveries = await subscription.fetch(await self._room())
-            for work in [work for d in deliveries if (work := self._registered(d))]:
-                await self._handle(work)
-                self._watermark.handled(number, work.delivery.published)
-
-    async def put_back(self) -> None:
-        """Give back what has not begun: messages to the bus, what waits stays in the bucket."""
+    def put_aside(self) -> None:
+        """Leave alone what has not begun: messages, and in the bucket what waits there."""
         self._open = False
         self._queue.clear()
-        await super().put_back()
+        super().put_aside()
 
     async def _room(self) -> int:
         ahead = IN_ORDER_AHEAD if self._in_turn else self.plan.concurrency
@@ -106,6 +98,7 @@ class FlowDelivery(TriggerDelivery):
                 else:
                     settled.append(item.id)
                     await self.decisions.done(work.position, decision)
+            self._watermark.handled(work.subscription, work.delivery.published)
             self._timers.poke()
         if not acting:
             self._begin(work, self._settle_waiting(work, settled))

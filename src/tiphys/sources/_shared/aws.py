@@ -43,6 +43,14 @@ def credentials_problems(config: AWSConfig) -> list[str]:
     return ["`accessKey` and `secretKey` must come together"]
 
 
+def require_aiobotocore(key: str) -> None:
+    """Raises :exc:`MissingExtraError` when the event source *key* cannot make clients."""
+    try:
+        import aiobotocore  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("event source", key, "aiobotocore") from error
+
+
 @asynccontextmanager
 async def aws_client(
     service: str, key: str, config: AWSConfig, ctx: SourceContext
@@ -53,12 +61,11 @@ async def aws_client(
     What goes wrong in the body as well raises :exc:`SourceError` in the words of AWS; a missing
     library raises :exc:`MissingExtraError`.
     """
-    try:
-        from aiobotocore.config import AioConfig
-        from aiobotocore.session import get_session
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("event source", key, "aiobotocore") from error
+    require_aiobotocore(key)
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+    from botocore.exceptions import BotoCoreError, ClientError
+
     settings: dict[str, Any] = {"region_name": config.region, "config": AioConfig(**SETTINGS)}
     session = get_session()
     try:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
@@ -50,6 +50,10 @@ class Answer:
     headers: Mapping[str, str]
     data: Any
     next: str | None
+
+
+class Form(dict[str, str]):
+    """The body of a call to an API that takes forms instead of JSON."""
 
 
 Following = Callable[[Answer], str | None]
@@ -113,10 +117,10 @@ class API:
         raise APIError(f"{self._provider}: {path} has too many pages")
 
     async def _exchange(self, method: str, url: URL, body: Any) -> Answer:
-        content = None if body is None else orjson.dumps(body)
+        content, kind = _content(body)
         headers = {"Accept": "application/json", **self.headers}
         if content is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = kind
         try:
             async with self._session.request(
                 method, url, data=content, headers=headers, allow_redirects=False
@@ -192,6 +196,13 @@ def objects(data: Any) -> list[dict[str, Any]]:
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
         raise APIError("the provider's answer has another form; is the base URL right?")
     return data
+
+
+def _content(body: Any) -> tuple[bytes | None, str]:
+    """A call's body and its content type."""
+    if isinstance(body, Form):
+        return urlencode(body).encode(), "application/x-www-form-urlencoded"
+    return None if body is None else orjson.dumps(body), "application/json"
 
 
 def _url(text: str) -> URL:

@@ -42,13 +42,9 @@ def require_cryptography() -> None:
 
 def covered(message: Mapping[str, str]) -> bytes:
     """The text that is signed; a subject that there is not is left out."""
-    names = NOTIFICATION if message.get("Type") == "Notification" else CONFIRMATION
-    parts = [
-        f"{name}\n{message.get(name) or ''}\n"
-        for name in names
-        if name != "Subject" or message.get(name)
-    ]
-    return "".join(parts).encode()
+    names = NOTIFICATION if message["Type"] == "Notification" else CONFIRMATION
+    signed = [name for name in names if name != "Subject" or message[name]]
+    return "".join(f"{name}\n{message[name]}\n" for name in signed).encode()
 
 
 class Signatures:
@@ -60,20 +56,20 @@ class Signatures:
 
     async def check(self, message: Mapping[str, str]) -> None:
         """
-        Demand that SNS has signed *message*.
+        Demand that SNS has signed *message*, which has all its members, empty where need be.
 
         Raises :exc:`BadSignature`, and :exc:`SourceError` when the certificate cannot be had.
         """
-        algorithm = HASHES.get(message.get("SignatureVersion", ""))
+        algorithm = HASHES.get(message["SignatureVersion"])
         if algorithm is None:
             raise BadSignature("the signature version is neither 1 nor 2")
         try:
-            signature = base64.b64decode(message.get("Signature", ""), validate=True)
+            signature = base64.b64decode(message["Signature"], validate=True)
         except (binascii.Error, ValueError):
             raise BadSignature("the signature is not base64") from None
         if not signature:
             raise BadSignature("the message is not signed")
-        url = _certificate_url(message.get("SigningCertURL", ""))
+        url = _certificate_url(message["SigningCertURL"])
         certificate = self._certificates.get(str(url)) or await _fetch(url)
         self._verify(certificate, signature, covered(message), algorithm)
         self._certificates[str(url)] = certificate

@@ -76,6 +76,10 @@ class Provider:
         """Where a hook delivers to."""
         return str(hook["url"])
 
+    def decoded(self, raw: bytes) -> Any:
+        """A body as the API understands it."""
+        return json.loads(raw)
+
     def fail(
         self,
         status: int,
@@ -121,7 +125,7 @@ class Provider:
             request.rel_url.raw_path,
             dict(request.query),
             dict(request.headers),
-            json.loads(raw) if raw else None,
+            self.decoded(raw) if raw else None,
         )
         self.calls.append(call)
         for failure in self._failures:

@@ -244,8 +244,12 @@ end
 
 base.type, base.select = type, select
 
-function base.rawequal(a, b)
-  return rawequal(a, b)
+function base.rawequal(...)
+  local count = select("#", ...)
+  if count < 2 then
+    argument_error(count + 1, "rawequal", "value expected")
+  end
+  return rawequal(...)
 end
 
 function base.print()

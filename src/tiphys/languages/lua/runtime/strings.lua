@@ -196,7 +196,7 @@ library.upper = change_case(upper, host.upper, "upper")
 
 function library.rep(text, count)
   text, count = check_string(text, 1, "rep"), integer(count, nil, 2, "rep")
-  return count < 0 and "" or rep(text, count)
+  return (count < 0 or text == "") and "" or rep(text, count)
 end
 
 function library.reverse(text)
