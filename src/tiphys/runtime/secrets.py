@@ -9,9 +9,9 @@ import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from tiphys.errors import SecretError
+from tiphys.errors import KubernetesError, NotFound, SecretError
 from tiphys.manifests.common import TLS, ConfigMapRef, KeySelector, SecretRef
 
 Kind = Literal["Secret", "ConfigMap"]
@@ -23,27 +23,45 @@ Values = Mapping[tuple[Kind, str, str], Mapping[str, bytes]]
 """Values by kind, namespace and name of the object, then by key."""
 
 
+class Cluster(Protocol):
+    """A cluster that is asked last; ``str`` names it."""
+
+    async def values(self, kind: Kind, namespace: str, name: str) -> Mapping[str, bytes]:
+        """The values of an object by key.  Raises :exc:`KubernetesError`."""
+        ...
+
+
 class SecretStore:
     """
     Looks a value up, in this order: mounted volumes, the loaded manifests, the secrets directory,
-    the environment.
+    the environment, the cluster.
 
     Files and the environment are read at the time of use, so that a rotated secret counts at once.
     One trailing newline of a file is not part of the value.
     """
 
-    def __init__(self, namespace: str, values: Values, directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        values: Values,
+        directory: Path | None = None,
+        *,
+        cluster: Cluster | None = None,
+        mounts: Mapping[Kind, Path] = MOUNTS,
+    ) -> None:
         self._namespace = namespace
         self._values = values
         self._directory = directory
+        self._cluster = cluster
+        self._mounts = mounts
 
     async def secret(self, ref: SecretRef) -> str:
         """The value of a key of a Secret.  Raises :exc:`SecretError`."""
-        return self._find("Secret", ref).decode("utf-8", "surrogateescape")
+        return (await self._find("Secret", ref)).decode("utf-8", "surrogateescape")
 
     async def config_map(self, ref: ConfigMapRef) -> str:
         """The value of a key of a ConfigMap.  Raises :exc:`SecretError`."""
-        return self._find("ConfigMap", ref).decode("utf-8", "surrogateescape")
+        return (await self._find("ConfigMap", ref)).decode("utf-8", "surrogateescape")
 
     async def tls(self, tls: TLS) -> ssl.SSLContext:
         """
@@ -79,10 +97,24 @@ class SecretStore:
             ) from error
         return context
 
-    def _find(self, kind: Kind, ref: KeySelector) -> bytes:
-        tried = [str(MOUNTS[kind] / ref.name / ref.key)]
-        if (value := _in_directory(MOUNTS[kind], ref)) is not None:
+    async def _find(self, kind: Kind, ref: KeySelector) -> bytes:
+        tried: list[str] = []
+        value = self._local(kind, ref, tried)
+        if value is None and self._cluster is not None:
+            value = await self._remote(self._cluster, kind, ref, tried)
+        if value is not None:
             return value
+        raise SecretError(
+            f"{kind} {ref.name!r} with the key {ref.key!r} is not there; "
+            f"tried {', '.join(tried[:-1])} and {tried[-1]}"
+        )
+
+    def _local(self, kind: Kind, ref: KeySelector, tried: list[str]) -> bytes | None:
+        """The value without asking anybody; adds to *tried* where it is not."""
+        mount = self._mounts[kind]
+        if (value := _in_directory(mount, ref)) is not None:
+            return value
+        tried.append(str(mount / ref.name / ref.key))
         values = self._values.get((kind, self._namespace, ref.name), {})
         if ref.key in values:
             return values[ref.key].removesuffix(b"\n")
@@ -95,10 +127,24 @@ class SecretStore:
         if variable in os.environ:
             return os.environb[variable.encode()]
         tried.append(f"the environment variable {variable}")
-        raise SecretError(
-            f"{kind} {ref.name!r} with the key {ref.key!r} is not there; "
-            f"tried {', '.join(tried[:-1])} and {tried[-1]}"
-        )
+        return None
+
+    async def _remote(
+        self, cluster: Cluster, kind: Kind, ref: KeySelector, tried: list[str]
+    ) -> bytes | None:
+        """The value in the cluster; adds to *tried* why it is not."""
+        why = ""
+        try:
+            values = await cluster.values(kind, self._namespace, ref.name)
+            if ref.key in values:
+                return values[ref.key].removesuffix(b"\n")
+            why = f" (which has the {kind}, but not the key)"
+        except NotFound:
+            pass  # as at any other place
+        except KubernetesError as error:
+            why = f" ({error})"
+        tried.append(f"{cluster} in namespace {self._namespace}{why}")
+        return None
 
 
 def variable_name(kind: Kind, ref: KeySelector) -> str:

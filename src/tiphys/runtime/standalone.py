@@ -24,6 +24,7 @@ from tiphys.manifests.objects import AnyManifest, EventBus, EventSource, Sensor
 from tiphys.observe.metrics import Metrics
 from tiphys.runtime.buses import Buses, BusStore, OpenBus
 from tiphys.runtime.buses import Key as BusKey
+from tiphys.runtime.cluster_values import ClusterValues, is_configured
 from tiphys.runtime.desired import NOTHING, Desired, Key, bus_name, read
 from tiphys.runtime.secrets import SecretStore
 from tiphys.sensors.runner import SensorRunner, SensorServices
@@ -72,6 +73,7 @@ class Standalone:
         self._ingest = IngestServer(options.host)
         self._scripts = WorkerPool()
         self._buses = Buses(options.data_dir, metrics, sync=options.sync)
+        self._cluster = ClusterValues() if is_configured() else None
         self._runners: dict[Key, Runner] = {}
         self._changing = asyncio.Lock()
 
@@ -103,6 +105,8 @@ class Standalone:
             await self._ingest.close()
             await self._scripts.close()
             await self._buses.close()
+            if self._cluster is not None:
+                await self._cluster.close()
 
     @property
     def event_sources(self) -> dict[Key, EventSourceRunner]:
@@ -219,7 +223,9 @@ class Standalone:
 
     async def _start(self, key: Key, manifest: EventSource | Sensor, desired: Desired) -> None:
         namespace = key[1]
-        secrets = SecretStore(namespace, desired.values(), self.options.secrets_dir)
+        secrets = SecretStore(
+            namespace, desired.values(), self.options.secrets_dir, cluster=self._cluster
+        )
         try:
             bus = await self._bus((namespace, bus_name(manifest)), desired, secrets)
             runner = self._runner(namespace, manifest, bus, secrets)

@@ -93,12 +93,10 @@ class TriggerDelivery:
 
     async def consume(self, subscription: Subscription, number: int = 0) -> None:
         """Handle the messages of *subscription*, of several the one *number*, until cancelled."""
-        for taken in self._taken_up(number):
-            await self._handle(taken)
+        await self._take(self._taken_up(number))
         while True:
             deliveries = await subscription.fetch(await self._room())
-            for work in [work for d in deliveries if (work := self._registered(d, number))]:
-                await self._handle(work)
+            await self._take([w for d in deliveries if (w := self._registered(d, number))])
 
     async def keep_alive(self) -> None:
         """Tell the bus of messages at work, so that long actions are not delivered again."""
@@ -158,6 +156,11 @@ class TriggerDelivery:
         self._work[delivery.sequence] = work
         self._pending.set(len(self._work))
         return work
+
+    async def _take(self, works: list[Work]) -> None:
+        """Handle messages that came together, in their order."""
+        for work in works:
+            await self._handle(work)
 
     async def _handle(self, work: Work) -> None:
         """Decide on a message; its actions run alone, or beside those of others."""

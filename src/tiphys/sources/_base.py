@@ -160,6 +160,10 @@ class PushSource(_Component[ConfigT], abc.ABC):
         """The answer to a body over the limit; *request* comes without its body."""
         return Reply(400, b"http: request body too large")
 
+    def accepted(self, request: Request, headers: Mapping[str, str]) -> Reply:
+        """The answer to a request whose events are on the bus; *headers* name them."""
+        return Reply(200, b"success", headers)
+
     @abc.abstractmethod
     async def receive(
         self, request: Request, ctx: SourceContext

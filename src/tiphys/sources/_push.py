@@ -37,9 +37,7 @@ from tiphys.sources._waiting import unless
 
 T = TypeVar("T")
 
-STORED = b"success"
 NOT_STORED = b"failed to record event"
-ACCEPTED = Reply(200, STORED)
 UNAVAILABLE = Reply(503, NOT_STORED, {"retry-after": "5"})
 NOT_RECORDED = Reply(500, NOT_STORED)
 BROKEN = Reply(500, b"internal error")
@@ -106,8 +104,10 @@ class PushService:
             if isinstance(received, Reply):
                 return received
             if isinstance(received, Incoming):
-                return _accepted([await self._store(self._identified(received, request))])
-            return await self._store_all(received)
+                ids = [await self._store(self._identified(received, request))]
+            else:
+                ids = await self._store_all(received)
+            return self._source.accepted(request, _naming(ids))
         except Refused as refused:
             if refused.failure:
                 self._dispatcher.failed()
@@ -147,7 +147,7 @@ class PushService:
         await incoming.ack()
         return id
 
-    async def _store_all(self, events: Sequence[Incoming]) -> Reply:
+    async def _store_all(self, events: Sequence[Incoming]) -> list[str | None]:
         """Publish the events of one request at once; the request fails when one of them does."""
         outcomes = await asyncio.gather(*map(self._store, events), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
@@ -156,7 +156,7 @@ class PushService:
                 raise failure
         if failures:
             raise failures[0]
-        return _accepted([outcome for outcome in outcomes if isinstance(outcome, str)])
+        return [outcome for outcome in outcomes if isinstance(outcome, str)]
 
     async def _mount(self) -> Mount:
         webhook, ctx = self._source.webhook, self._ctx
@@ -250,9 +250,9 @@ class PushService:
             )
 
 
-def _accepted(ids: Sequence[str | None]) -> Reply:
-    """Success, with the ids of the events, as many as a header may hold."""
+def _naming(ids: Sequence[str | None]) -> dict[str, str]:
+    """A header with the ids of the events, as many as it may hold."""
     named = ",".join(id for id in ids if id is not None)
     if len(named) > LONGEST_HEADER:
         named = named[: named.rindex(",", 0, LONGEST_HEADER)]
-    return Reply(200, STORED, {"x-event-id": named}) if named else ACCEPTED
+    return {"x-event-id": named} if named else {}

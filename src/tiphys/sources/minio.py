@@ -6,7 +6,6 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 import aiohttp
 import orjson
@@ -108,11 +107,13 @@ class MinIO(Source[Config]):
             )
             events = [("events", event) for event in config.events]
             parameters = [("prefix", filter.prefix), ("suffix", filter.suffix), ("ping", str(PING))]
-            async with server.get([*events, *parameters]) as answer:
-                async with aclosing(_lines(answer.content)) as lines:
-                    async for line in lines:
-                        if (incoming := self._incoming(ctx, line)) is not None:
-                            yield incoming
+            async with (
+                server.get([*events, *parameters]) as answer,
+                aclosing(_lines(answer.content)) as lines,
+            ):
+                async for line in lines:
+                    if (incoming := self._incoming(ctx, line)) is not None:
+                        yield incoming
         raise SourceError(f"{server} ended the stream")
 
     def _incoming(self, ctx: SourceContext, line: bytes) -> Incoming | None:

@@ -117,15 +117,22 @@ class SNS(PushSource[Config]):
         """
         pauses = capped_backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
-            try:
-                await self._subscribe(ctx)
-            except TiphysError as error:
-                ctx.report(f"the topic cannot be subscribed to: {error}")
-                await ctx.clock.sleep(next(pauses))
-            else:
-                ctx.report(None)
+            problem = await self._problem_of_subscribing(ctx)
+            ctx.report(problem and f"the topic cannot be subscribed to: {problem}")
+            if problem is None:
                 pauses = capped_backoff(FIRST_PAUSE, LONGEST_PAUSE)
-                await ctx.clock.sleep(EVERY)
+            await ctx.clock.sleep(EVERY if problem is None else next(pauses))
+
+    async def _problem_of_subscribing(self, ctx: SourceContext) -> str | None:
+        """Subscribe, and say what went wrong."""
+        try:
+            await self._subscribe(ctx)
+        except TiphysError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - a bug must not end the care for the subscription
+            _log(ctx).error("The topic could not be subscribed to", exc_info=True)
+            return f"{type(error).__name__}: {error}"
+        return None
 
     async def _subscribe(self, ctx: SourceContext) -> None:
         url = hook_url(self.config.webhook)

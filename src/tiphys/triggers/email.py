@@ -23,7 +23,8 @@ TIMEOUT = 30.0  # seconds for the connection, and for each answer of the server
 IMPLICIT_TLS = 465
 LOCAL = ("localhost", "127.0.0.1", "::1")
 REMEMBERED = 4096  # actions of which is known who got the message already
-_ADDRESS = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@([^\s@<>(),;:\\\"\[\].]+\.?)+(?<!\.)")
+_SPECIAL = r"\s@<>(),;:\\\"\[\]"  # what an address has in quotes only
+_ADDRESS = re.compile(rf"[^{_SPECIAL}]+@[^{_SPECIAL}.]+(\.[^{_SPECIAL}.]+)*")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 
 
@@ -146,7 +147,9 @@ class Email(Trigger[Config]):
         assert config.smtp_password is not None
         with retrieving("smtp password"):
             password = await self.ctx.secret(config.smtp_password)
-        if not password or not client.supports_extension("auth"):
+        if client.is_ehlo_or_helo_needed:  # STARTTLS makes what the server said before void
+            await client.ehlo()
+        if not password or not client.server_auth_methods:
             return
         encrypted = client.get_transport_info("sslcontext") is not None
         concealed = "cram-md5" in client.server_auth_methods
@@ -162,7 +165,7 @@ class Email(Trigger[Config]):
         """The message for one address; the same ``Message-ID`` for every attempt."""
         config = firing.config
         recipient = ascii_domain(parseaddr(address)[1])
-        if not _ADDRESS.fullmatch(recipient):
+        if not (_ADDRESS.fullmatch(recipient) and address.isprintable()):
             raise TriggerError(f"to emailId can't be invalid {address}", retryable=False)
         sender = ascii_domain(parseaddr(config.from_)[1])
         digest = hashlib.sha256(f"{firing.action_id}\0{recipient}".encode()).hexdigest()[:32]

@@ -62,7 +62,9 @@ class K8s(Trigger[Config]):
 
     async def fetch(self, config: Config) -> bytes | None:
         """The manifest; with ``liveObject`` the object of that name in the cluster."""
-        assert config.source is not None, "check() refuses this"
+        if problems := self.check(config):  # parameters may have made some
+            raise TriggerError("; ".join(problems), retryable=False)
+        assert config.source is not None
         manifest = await read_manifest(config.source, self.ctx, remote=self._client is not None)
         if self._client is None or not config.live_object or config.operation != "update":
             return manifest
@@ -88,8 +90,9 @@ class K8s(Trigger[Config]):
                     return await _patch(client, resource, manifest, Patch(config.patch_strategy))
                 case "apply":
                     return await _patch(client, resource, manifest, Patch.APPLY)
-                case _:
+                case "delete":
                     return await _delete(client, resource, manifest)
+        raise AssertionError(config.operation)
 
     async def observe(self, outcome: Outcome) -> dict[str, Any] | None:
         """The object as it is now; None after ``delete``."""

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -67,7 +67,7 @@ class Known:
         self._place = place
         self._steps: deque[Step] = deque()
         self._changed = True
-        self._full = False
+        self._warned = False
 
     @classmethod
     async def load(cls, place: Place, now: datetime) -> Known:
@@ -115,42 +115,32 @@ class Known:
         if not self._changed:
             return
         self._changed = False
-        try:
-            packed = await asyncio.to_thread(self._packed, list(self.objects.values()))
-            await self._place.store.put(self._place.key, packed)
-        except BaseException:
-            self._changed = True
-            raise
-        if self._full:
-            self._full = False
-            log.warning(
-                "There are too many objects to remember them; after a restart all are new",
-                watch=self._place.about,
-                count=len(self.objects),
-            )
-
-    def _packed(self, objects: list[Object]) -> bytes:
-        many = len(objects) > self._place.whole
-        stubs = [obj for obj in objects if many or isinstance(obj, Stub)]
-        whole = [] if many else [obj for obj in objects if not isinstance(obj, Stub)]
-        packed = self._record(whole, stubs)
-        if len(packed) > LARGEST and whole:
-            packed = self._record([], objects)
-        return packed if len(packed) <= LARGEST else self._nothing()
-
-    def _record(self, whole: list[Object], stubs: Iterable[Object]) -> bytes:
-        record = {
+        head = {
             "about": self._place.about,
             "began": self.began.isoformat(),
             "version": self.version,
-            "objects": whole,
-            "stubs": [o if isinstance(o, Stub) else self._place.stub(o) for o in stubs],
         }
-        return zlib.compress(orjson.dumps(record), 1)
+        try:
+            packed = await asyncio.to_thread(
+                _packed, head, list(self.objects.values()), self._place
+            )
+            self._judge(len(packed))
+            await self._place.store.put(
+                self._place.key, packed if len(packed) <= LARGEST else _NOTHING
+            )
+        except BaseException:
+            self._changed = True
+            raise
 
-    def _nothing(self) -> bytes:
-        self._full = True
-        return zlib.compress(orjson.dumps({"about": ""}), 1)
+    def _judge(self, size: int) -> None:
+        """Say once that the record is too large, where it is."""
+        if size > LARGEST and not self._warned:
+            log.warning(
+                "There are too many objects to remember, a restart tells of all of them again",
+                watch=self._place.about,
+                count=len(self.objects),
+            )
+        self._warned = size > LARGEST
 
 
 def bare(obj: Object) -> Object:
@@ -166,3 +156,30 @@ def bare(obj: Object) -> Object:
 
 def _key(obj: Object) -> Key:
     return namespace_of(obj), name_of(obj)
+
+
+def _packed(head: Mapping[str, Any], objects: list[Object], place: Place) -> bytes:
+    """The record: objects whole where they are few, else what fits of them."""
+    if len(objects) <= place.whole:
+        packed = _compressed(head, objects, place, whole=True)
+        if len(packed) <= LARGEST:
+            return packed
+    return _compressed(head, objects, place, whole=False)
+
+
+def _compressed(
+    head: Mapping[str, Any], objects: list[Object], place: Place, *, whole: bool
+) -> bytes:
+    kept: list[Object] = []
+    stubs: list[Object] = []
+    for obj in objects:
+        if isinstance(obj, Stub):
+            stubs.append(obj)
+        elif whole:
+            kept.append(obj)
+        else:
+            stubs.append(place.stub(obj))
+    return zlib.compress(orjson.dumps({**head, "objects": kept, "stubs": stubs}), 1)
+
+
+_NOTHING = zlib.compress(orjson.dumps({"about": ""}))  # a record about nothing

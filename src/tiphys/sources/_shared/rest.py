@@ -241,7 +241,7 @@ def _messages(data: Any) -> list[str]:
         return [text for item in data for text in _messages(item)]
     if not isinstance(data, dict):
         return []
-    members = ("message", "error", "errors", "error_description", "detail")
+    members = ("message", "error", "errors", "error_description", "detail", "text")
     texts = [text for name in members for text in _messages(data.get(name))]
     return texts or [text for value in data.values() for text in _fields(value)]
 

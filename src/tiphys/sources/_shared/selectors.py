@@ -35,9 +35,7 @@ class Selector(Block):
 
 def label_selector(selectors: Sequence[Selector]) -> str:
     """All conditions in the API's own language; :func:`label_problems` must have none."""
-    return ",".join(
-        _FORMS[one.operation].format(key=one.key, value=one.value) for one in selectors
-    )
+    return ",".join(_FORMS[one.operation].format(key=one.key, value=one.value) for one in selectors)
 
 
 def label_problems(selectors: Sequence[Selector], where: str) -> list[str]:

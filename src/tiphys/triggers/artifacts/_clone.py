@@ -60,7 +60,7 @@ def content(
     """
     for address in addresses:
         with _failures(address), _client(address, access) as (client, place):
-            found = client.get_refs(place).refs
+            found = client.get_refs(place.encode()).refs
             for ref in refs:
                 if (commit := found.get(ref.encode())) is not None:  # type: ignore[call-overload]  # a kind of bytes
                     return _remembered(client, place, address, commit, path, directory)
@@ -96,9 +96,11 @@ def _remembered(
 def _repository(directory: str) -> Iterator[Repo]:
     """A repository to read into: one that is kept in *directory*, or one for the moment."""
     if not directory:
-        with tempfile.TemporaryDirectory(prefix="tiphys-git-") as temporary:
-            with contextlib.closing(Repo.init_bare(temporary)) as repository:
-                yield repository
+        with (
+            tempfile.TemporaryDirectory(prefix="tiphys-git-") as temporary,
+            contextlib.closing(Repo.init_bare(temporary)) as repository,
+        ):
+            yield repository
         return
     with _locks[os.path.realpath(directory)]:
         try:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 import ssl
-from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ import aiohttp
 from pydantic import Field
 from yarl import URL
 
-from tiphys.errors import SecretError, TriggerError
+from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, Block, SecretRef
 from tiphys.triggers._base import TriggerContext
 from tiphys.triggers._shared.secrets import retrieving

@@ -43,10 +43,12 @@ async def read(artifact: URLArtifact, *, seconds: float = SECONDS) -> bytes:
             return await limited(answer.content, address)
     except TimeoutError as error:
         raise TriggerError(f"{address} is not read within {seconds:g} s") from error
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise TriggerError(f"{address!r} is no address", retryable=False) from error
     except (aiohttp.ClientError, OSError) as error:
         raise TriggerError(f"no answer from {address}: {error}") from error
+    except ValueError as error:  # from the parser of addresses
+        raise TriggerError(f"{address!r} is no address", retryable=False) from error
 
 
 def _without_password(address: str) -> str:

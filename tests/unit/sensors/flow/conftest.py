@@ -152,6 +152,7 @@ class World:
         everything = [*sensor._tasks]
         for run in sensor._runs.values():
             everything += run.delivery._tasks
+            run.delivery.put_aside()  # nothing more begins
         self.bus.connected = False
         for task in everything:
             task.cancel()

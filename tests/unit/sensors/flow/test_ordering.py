@@ -95,6 +95,41 @@ async def test_what_has_not_begun_at_a_stop_acts_in_order_after_it(world: World)
     assert [a.data["a"]["n"] for a in Timed.ended] == [0, 1, 2, 3, 4]
 
 
+async def test_order_survives_a_crash_after_which_the_bus_delivers_newer_events_first(
+    world: World,
+) -> None:
+    Timed.takes = 10.0
+    trigger = timed(orderBy="k")
+    names = [dependency("a")]
+    sensor = await world.start({"dependencies": names, "triggers": [trigger]})
+    for n in range(4):
+        await world.publish("a", k=1, n=n)
+    await world.at(15)
+    await world.kill(sensor)
+    async with world.running(trigger, dependencies=names):
+        await world.at(25)
+        await world.publish("a", k=1, n=4)
+        await world.publish("a", k=2, n=5)
+        await world.at(300)
+
+    assert [a.data["a"]["n"] for a in Timed.ended if a.data["a"]["k"] == 1] == [0, 1, 2, 3, 4]
+
+
+async def test_newer_events_do_not_wait_for_ever_for_what_does_not_come_again(
+    world: World,
+) -> None:
+    trigger = timed(orderBy="k")
+    state = await world.bus.state("sn")
+    await state.put("t/=flow/in-hand", b"[[1,1]]")
+    async with world.running(trigger):
+        await world.publish("a", k=1, n=1)
+        assert world.acted == []
+        await world.at(100)
+
+        assert [a.at for a in world.acted] == [35]
+        assert (await state.get("t/=flow/in-hand")).value == b"[]"  # type: ignore[union-attr]
+
+
 async def test_batches_of_one_key_keep_their_order(world: World) -> None:
     Timed.takes = 10.0
     trigger = timed(orderBy="k", batch={"count": 2, "period": "1m", "key": "k"})

@@ -242,7 +242,20 @@ function base.tonumber(...)
   return type(value) == "number" and value or nil
 end
 
-base.type, base.select = type, select
+base.type = type
+
+function base.select(which, ...)
+  if which == "#" then
+    return select("#", ...)
+  elseif type(which) == "string" then
+    argument_error(1, "select", "invalid string '" .. which .. "'")
+  elseif type(which) ~= "number" then
+    argument_error(1, "select", "number or string expected, got " .. type(which))
+  elseif which < 1 and (which > -1 or -which > select("#", ...)) then
+    argument_error(1, "select", "index out of range")
+  end
+  return select(which, ...)
+end
 
 function base.rawequal(...)
   local count = select("#", ...)

@@ -1,0 +1,1 @@
+"""Services of vendors, as far as the triggers use them, from their public documentation."""
