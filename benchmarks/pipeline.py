@@ -93,7 +93,7 @@ class Program:
         ]
         (folder / "all.yaml").write_text("\n---\n".join(map(json.dumps, objects)))
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
         """Start it on one core and wait until it is ready."""
         process = subprocess.Popen(
             [
@@ -107,6 +107,7 @@ class Program:
                 "--host=127.0.0.1",
                 "--log-level=warn",
                 "--no-watch",
+                *options,
             ],
             stdout=subprocess.DEVNULL,
         )
@@ -216,6 +217,17 @@ async def latency(
     return sorted(took)
 
 
+async def ingest_without_history(program: Program) -> float:
+    """Requests per second when nothing is taken down; the better of two runs."""
+    process = program.start("--no-history")
+    try:
+        loads = [Load(program.port, "/sink", BODY, REQUESTS, CONNECTIONS) for _ in range(2)]
+        return max([await load.run() for load in loads])
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def memory(process: subprocess.Popen[bytes]) -> float:
     """Resident memory of a process in MiB."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
@@ -243,6 +255,7 @@ async def main() -> None:
         finally:
             process.terminate()
             process.wait()
+        without = await ingest_without_history(program)
     best = max(range(2), key=lambda n: rates[n])
     reference = max(publishing)
     row = ingest[best]
@@ -263,6 +276,7 @@ async def main() -> None:
         f"{rates[best] / reference:.0%}",
     )
     Console().print(table)
+    print(f"history costs {max(0.0, 1 - rates[best] / without):.0%} of the ingest rate")
     if row.refused:
         print(f"{row.refused} requests were refused")
     print(

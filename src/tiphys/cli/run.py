@@ -80,6 +80,9 @@ def run(
     allow_exec: Annotated[
         bool, typer.Option("--allow-exec", help="Let manifests run programs on this machine.")
     ] = False,
+    no_history: Annotated[
+        bool, typer.Option("--no-history", help="Take down nothing for trace and lists.")
+    ] = False,
     no_watch: Annotated[
         bool, typer.Option("--no-watch", help="Do not reload when files change.")
     ] = False,
@@ -95,6 +98,7 @@ def run(
         sync=sync,
         strict=compat == "strict",
         allow_exec=allow_exec,
+        history=not no_history,
     )
     door = Door(api_host, api_port, api_token)
     with asyncio.Runner(loop_factory=_loop) as runner:

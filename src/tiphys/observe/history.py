@@ -67,7 +67,8 @@ class Record(NamedTuple):
 class History:
     """Collects records and writes them in batches."""
 
-    def __init__(self, metrics: Metrics, capacity: int = CAPACITY) -> None:
+    def __init__(self, metrics: Metrics, capacity: int = CAPACITY, *, enabled: bool = True) -> None:
+        self._enabled = enabled
         self._waiting: deque[Record] = deque()
         self._capacity = capacity
         self._dropped = metrics.history_dropped
@@ -76,6 +77,8 @@ class History:
         self, step: Step, events: tuple[str, ...], owner: str, part: str, **details: Any
     ) -> None:
         """Remember a step; returns at once."""
+        if not self._enabled:
+            return
         if len(self._waiting) >= self._capacity:
             self._dropped.inc()
             return

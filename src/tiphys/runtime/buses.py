@@ -49,7 +49,15 @@ class Buses:
     Each embedded bus keeps its data below *data_dir*, in a folder of its own.
     """
 
-    def __init__(self, data_dir: Path, metrics: Metrics, *, sync: str = DEFAULT_SYNC) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        metrics: Metrics,
+        *,
+        sync: str = DEFAULT_SYNC,
+        history: bool = True,
+    ) -> None:
+        self._history = history
         self._data_dir = data_dir
         self._metrics = metrics
         self._sync = sync
@@ -79,7 +87,7 @@ class Buses:
                 bus = self._made(key, None if manifest is None else manifest.spec, secrets)
                 await bus.start()
                 self._watch(bus)
-                history = History(self._metrics)
+                history = History(self._metrics, enabled=self._history)
                 writer = asyncio.create_task(_write(history, bus), name="history")
                 self._open[key] = OpenBus(bus, history, writer)
             return self._open[key]

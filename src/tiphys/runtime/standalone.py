@@ -46,6 +46,7 @@ class Options:
     sync: str = DEFAULT_SYNC
     strict: bool = False
     allow_exec: bool = False
+    history: bool = True
     grace: float = 10.0
 
 
@@ -72,7 +73,7 @@ class Standalone:
         self._metrics = metrics
         self._ingest = IngestServer(options.host)
         self._scripts = WorkerPool()
-        self._buses = Buses(options.data_dir, metrics, sync=options.sync)
+        self._buses = Buses(options.data_dir, metrics, sync=options.sync, history=options.history)
         self._cluster = ClusterValues() if is_configured() else None
         self._runners: dict[Key, Runner] = {}
         self._changing = asyncio.Lock()

@@ -94,6 +94,7 @@ class Generic(Source[Config]):
         options = [
             ("grpc.keepalive_time_ms", int(KEEPALIVE * 1000)),
             ("grpc.keepalive_timeout_ms", int(KEEPALIVE_ANSWER * 1000)),
+            ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_ANSWER * 1000)),
             ("grpc.http2.max_pings_without_data", 0),  # no limit, the stream may be quiet
             ("grpc.use_local_subchannel_pool", 1),  # no waiting for the failures of others
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -141,12 +142,12 @@ def told(bus: MemoryBus) -> list[dict[str, Any]]:
     return [data for data in found if "kube-root-ca.crt" not in str(data)]
 
 
-async def trouble_of(key: str, service: ClusterService) -> str:
-    """What the status of a source says that cannot work."""
+async def trouble_of(key: str, service: ClusterService, wanted: str = "") -> str:
+    """What the status of a source says that cannot work, once *wanted* is in it."""
     pull = pull_service(key, service, await started_bus())
     task = asyncio.create_task(pull.run())
     try:
-        await service.until(lambda: pull.status.error is not None)
+        await service.until(lambda: bool(pull.status.error) and wanted in (pull.status.error or ""))
         assert not pull.status.ready
         return pull.status.error or ""
     finally:
@@ -169,3 +170,12 @@ async def permit(service: ClusterService, user: str, *verbs: str) -> None:
     await service.client.create(
         Resource(rbac, "v1", "rolebindings", "RoleBinding"), binding, NAMESPACE
     )
+
+
+def replaced(kubeconfig: Path, part: str, **settings: str) -> str:
+    """Change the ``cluster`` or the ``user`` of a kubeconfig file; returns what it was before."""
+    before = kubeconfig.read_text()
+    document = json.loads(before)
+    document[f"{part}s"][0][part] |= settings
+    kubeconfig.write_text(json.dumps(document))
+    return before

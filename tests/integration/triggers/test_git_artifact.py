@@ -20,12 +20,21 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.integration._servers import Server, binary
+from tests.integration.triggers.test_artifacts import Impatient
 from tiphys.errors import TriggerError
 from tiphys.testing.sources import FixedSecrets
 from tiphys.triggers import TriggerContext
 from tiphys.triggers.artifacts import ArtifactLocation, _clone, _github_app, read_manifest
 
 PATH = "ci/job.yaml"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What Git prints."""
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
 
 
 class Repository:
@@ -43,12 +52,7 @@ class Repository:
         return f"file://{self.path}"
 
     def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-        done = subprocess.run(
-            ["git", *identity, *arguments],
-            cwd=self.path, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        return done.stdout.strip()
+        return git(self.path, "-c", "user.name=t", "-c", "user.email=t@example.com", *arguments)
 
     def commit(self, kind: str) -> None:
         """A commit whose manifest has *kind*."""
@@ -87,6 +91,7 @@ async def ctx(secrets: FixedSecrets) -> AsyncIterator[TriggerContext]:
             config_map=secrets.config_map,
             tls=secrets.tls,
             stack=stack,
+            clock=Impatient(),
         )
 
 
@@ -154,12 +159,8 @@ async def test_a_clone_directory_keeps_commits(
         repository.commit(kind)
         commits.append(repository.git("rev-parse", "HEAD"))
         assert await kind_at(ctx, repository.url, cloneDirectory=str(directory)) == kind
-    shown = subprocess.run(
-        ["git", "-C", directory, "show", f"{commits[0]}:{PATH}"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
 
-    assert shown.stdout == "kind: two\n"
+    assert git(directory, "show", f"{commits[0]}:{PATH}") == "kind: two"
 
 
 async def test_triggers_that_share_a_clone_directory_wait_for_each_other(
@@ -252,8 +253,9 @@ async def test_a_place_without_a_repository_is_an_error(
 class Backend:
     """Git's own program for HTTP behind a server that may demand a password."""
 
-    def __init__(self, folder: Path, password: str = "") -> None:
+    def __init__(self, folder: Path, password: str = "", *, user: str = "ada") -> None:
         self.folder = folder
+        self.user = user
         self.password = password
         self.requests: list[str] = []
 
@@ -271,7 +273,7 @@ class Backend:
 
     async def _handle(self, request: web.Request) -> web.Response:
         self.requests.append(request.path)
-        expected = "Basic " + base64.b64encode(f"ada:{self.password}".encode()).decode()
+        expected = "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         if self.password and request.headers.get("Authorization") != expected:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
         body = await request.read()
@@ -311,14 +313,11 @@ async def test_a_commit_is_transferred_once_over_http_and_without_its_history(
         before = len(backend.requests)
         second = await kind_at(ctx, url, cloneDirectory=str(directory))
         asked = len(backend.requests) - before
-    counted = subprocess.run(
-        ["git", "-C", directory, "cat-file", "--batch-check", "--batch-all-objects"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    objects = git(directory, "cat-file", "--batch-check", "--batch-all-objects")
 
     assert (first, second) == ("three", "three")
     assert asked < before
-    assert sum(" commit " in line for line in counted.stdout.splitlines()) == 1
+    assert sum(" commit " in line for line in objects.splitlines()) == 1
 
 
 async def test_user_and_password_are_sent_over_http(
@@ -362,12 +361,7 @@ async def test_a_github_app_gets_a_token_for_the_repository(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     monkeypatch.setattr(_github_app, "API", f"http://127.0.0.1:{runner.addresses[0][1]}")
-    backend = Backend(tmp_path, "given")
-    monkeypatch.setattr(
-        base64, "b64encode", lambda data, _encode=base64.b64encode: _encode(
-            data.replace(b"ada:", b"x-access-token:")
-        )
-    )  # fmt: skip
+    backend = Backend(tmp_path, "given", user="x-access-token")
     options = {
         "privateKey": {"name": "app", "key": "key"}, "appID": 3, "installationID": 7,
     }  # fmt: skip
@@ -430,13 +424,7 @@ async def test_a_repository_is_read_over_ssh_from_a_host_that_is_known(
 
     monkeypatch.setenv("SSH_KNOWN_HOSTS", os.devnull)
     with pytest.raises(TriggerError, match="Host key verification failed"):
-        location = {"git": {"url": url, "filePath": PATH, **key}}
-        artifact = ArtifactLocation.model_validate(location)
-        async with asyncio.timeout(20):
-            assert artifact.git is not None
-            from tiphys.triggers.artifacts import git
-
-            await git.read(artifact.git, ctx)
+        await kind_at(ctx, url, **key)
     monkeypatch.setenv("SSH_KNOWN_HOSTS", str(ssh_server.known_hosts))
 
     assert await kind_at(ctx, url, **key) == "one"

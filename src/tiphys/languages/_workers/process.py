@@ -25,11 +25,11 @@ class WorkerProcess:
     """
     A worker and the two pipes to it; belongs to the event loop that started it.
 
-    Once it is dead (*alive* is false) it stays dead, and only :meth:`wait` may be called.
+    Once it is dead (*alive* is false) it stays dead; :meth:`kill` then tidies up after it.
     """
 
     def __init__(self, memory: int, seconds: float) -> None:
-        self.alive = True
+        self._alive = True
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
         self._received = bytearray()
@@ -58,6 +58,11 @@ class WorkerProcess:
         self._loop.add_reader(self._answers, self._readable)
 
     @property
+    def alive(self) -> bool:
+        """Whether it can be asked, as far as the kernel knows."""
+        return self._alive and self._process.poll() is None
+
+    @property
     def number(self) -> int:
         """The process number."""
         return self._process.pid
@@ -84,9 +89,9 @@ class WorkerProcess:
 
     def kill(self, error: LanguageError | None = None) -> None:
         """End it at once, whatever it does; what it was asked fails with *error*."""
-        if not self.alive:
+        if not self._alive:
             return
-        self.alive = False
+        self._alive = False
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or EvaluationError("the script was stopped"))
         self._loop.remove_reader(self._answers)

@@ -116,11 +116,12 @@ async def _changes(watch: Watch, known: Known, cluster: Cluster) -> AsyncGenerat
                     change, coming = coming.result(), None
                     yield change  # which takes as long as the bus is away
                     connected = time.monotonic()
-                elif watch.connected:
-                    connected = now
+                else:
                     known.reached(watch.version)
-                elif now - connected > (LOST if watch.version else LISTING):
-                    raise SourceError(f"the connection to {_name(cluster)} broke")
+                    if watch.connected:
+                        connected = now
+                    elif now - connected > (LOST if watch.version else LISTING):
+                        raise SourceError(f"the connection to {_name(cluster)} broke")
                 if now - saved >= PAUSE:
                     saved = now
                     with contextlib.suppress(BusError):  # tried again, and nothing is lost

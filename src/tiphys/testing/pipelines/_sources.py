@@ -13,7 +13,7 @@ from tiphys.errors import ManifestError, TiphysError
 from tiphys.events import CloudEvent
 from tiphys.languages import LanguageError
 from tiphys.languages.expr import source_filter
-from tiphys.manifests.common import SourceConfig
+from tiphys.manifests.common import Filter, SourceConfig
 from tiphys.manifests.findings import nearest
 from tiphys.manifests.objects import EventSource
 from tiphys.sources import sources
@@ -49,7 +49,7 @@ class DrySource:
         return {
             name: event.config.filter.expression
             for name, event in self._events.items()
-            if event.config.filter is not None
+            if isinstance(event.config.filter, Filter)
         }
 
     def dispatched(
@@ -69,7 +69,7 @@ class DrySource:
         event = dataclasses.replace(event, type=event.type or known.type)
         if known.config.metadata:
             event = dataclasses.replace(event, data=_with(event.data, known.config.metadata))
-        if known.config.filter is None:
+        if not isinstance(known.config.filter, Filter):
             return event, ""
         expression = known.config.filter.expression
         reason = _refusal(expression, event.data or b"null")

@@ -17,12 +17,19 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import urllib3
-from dulwich.client import GitClient, HTTPUnauthorized, get_transport_and_path
+from dulwich.client import (
+    GitClient,
+    HttpGitClient,
+    HTTPUnauthorized,
+    SSHGitClient,
+    get_transport_and_path,
+)
 from dulwich.config import ConfigDict
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
 from dulwich.objects import S_ISGITLINK, Blob, Commit, ObjectID, Tag, Tree
@@ -172,7 +179,7 @@ def _client(address: str, access: Access) -> Iterator[tuple[GitClient, str]]:
     config.set((b"http",), b"timeout", str(SILENCE).encode())
     with _key_file(access.ssh_key) as key:
         over_http = address.lower().startswith("http")
-        yield get_transport_and_path(
+        client, place = get_transport_and_path(
             address,
             config=config,
             operation="pull",
@@ -182,6 +189,32 @@ def _client(address: str, access: Access) -> Iterator[tuple[GitClient, str]]:
             key_filename=key,
             ssh_command=_ssh_command(access),
         )
+        with _closing(client):
+            yield client, place
+
+
+@contextlib.contextmanager
+def _closing(client: GitClient) -> Iterator[None]:
+    """Close the connections that *client* opens; it leaves those of failed requests open."""
+    with contextlib.ExitStack() as stack:
+
+        def kept(open_: Callable[..., Any], closing: Callable[[Any], Any]) -> Callable[..., Any]:
+            def opened(*arguments: Any, **options: Any) -> Any:
+                connection = open_(*arguments, **options)
+                stack.callback(closing, connection)
+                return connection
+
+            return opened
+
+        if isinstance(client, HttpGitClient):
+            pool = client.pool_manager
+            stack.callback(pool.clear)
+            pool.request = kept(pool.request, lambda response: response.close())
+        if isinstance(client, SSHGitClient):
+            client._connect = kept(  # type: ignore[method-assign]
+                client._connect, lambda connection: connection[0].close()
+            )
+        yield
 
 
 def _user(address: str) -> str | None:

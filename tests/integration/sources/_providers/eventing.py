@@ -67,7 +67,7 @@ class Eventing:
         return json.dumps({"calls": calls, "listening": listening}).encode()
 
 
-async def serve(port: int, certificate: str, key: str, client_ca: str) -> None:
+async def serve(port: int, credentials: grpc.ServerCredentials | None) -> None:
     """Serve until the program is ended."""
     eventing = Eventing()
     server = aio.server(
@@ -89,10 +89,7 @@ async def serve(port: int, certificate: str, key: str, client_ca: str) -> None:
         )
     )
     address = f"127.0.0.1:{port}"
-    if certificate:
-        pair = (Path(key).read_bytes(), Path(certificate).read_bytes())
-        roots = Path(client_ca).read_bytes() if client_ca else None
-        credentials = grpc.ssl_server_credentials([pair], roots, bool(client_ca))
+    if credentials is not None:
         server.add_secure_port(address, credentials)
     else:
         server.add_insecure_port(address)
@@ -131,7 +128,12 @@ def main() -> None:
     for name in ("--certificate", "--key", "--client-ca"):
         parser.add_argument(name, default="")
     options = parser.parse_args()
-    asyncio.run(serve(options.port, options.certificate, options.key, options.client_ca))
+    credentials = None
+    if options.certificate:
+        pair = (Path(options.key).read_bytes(), Path(options.certificate).read_bytes())
+        roots = Path(options.client_ca).read_bytes() if options.client_ca else None
+        credentials = grpc.ssl_server_credentials([pair], roots, roots is not None)
+    asyncio.run(serve(options.port, credentials))
 
 
 if __name__ == "__main__":
