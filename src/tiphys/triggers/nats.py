@@ -86,13 +86,13 @@ class NATS(Trigger[Config]):
         servers = [server.strip() for server in config.url.split(",") if server.strip()]
         with retrieving("login or certificates"):
             login = await self._login(config.auth or Auth())
-            key = (*servers, tuple(login.items()), await tls_key(self.ctx, config.tls))
+            key = (*servers, *login.items(), await tls_key(self.ctx, config.tls))
 
             async def opened() -> Publisher:
                 context = None if config.tls is None else await self.ctx.tls(config.tls)
                 return Publisher(servers, login, context)
 
-            return await self._publishers.get(hash(key), opened)
+            return await self._publishers.get(key, opened)
 
     async def _login(self, auth: Auth) -> dict[str, str]:
         """The arguments of nats-py that stand for the login."""
@@ -182,8 +182,8 @@ class Publisher:
             raise TriggerError(f"{failed}: {_text(error)}", retryable=False) from error
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise TriggerError(f"{failed}: {_text(error)}") from error
-        if (error_ := client.denied(subject)) is not None:
-            raise TriggerError(f"{failed}: {_text(error_)}", retryable=False)
+        if (denial := client.denied(subject)) is not None:
+            raise TriggerError(f"{failed}: {_text(denial)}", retryable=False)
 
     async def _connected(self) -> _Connection:
         """The connection, made anew if it broke.  Raises :exc:`TriggerError`."""

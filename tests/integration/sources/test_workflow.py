@@ -160,7 +160,7 @@ async def test_a_run_that_could_not_save_repeats_itself_with_the_same_ids(
         await service.emit(1)
         for _ in range(2):
             async with running("workflow", service, bus) as pull:
-                await service.until(lambda pull=pull: pull.status.sent == 1)  # type: ignore[misc]
+                await service.until(lambda pull=pull: pull.status.sent == 1)
 
     assert len(bus.published) == 1
 

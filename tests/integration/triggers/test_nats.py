@@ -143,12 +143,10 @@ async def test_a_server_that_was_away_is_found_again(tmp_path: Path) -> None:
                 with pytest.raises(TriggerError) as caught:
                     await running.fire(action_id="action-2")
                 await asyncio.to_thread(server.start)
-                await running.fire(action_id="action-3")
-            async with asyncio.timeout(30):
-                while len(target.messages) < 1:
-                    await asyncio.sleep(0.02)
+                outcome = await running.fire(action_id="action-3")
 
     assert caught.value.retryable
+    assert outcome.detail == "published on out.builds"
 
 
 async def test_a_message_that_the_server_forbids_is_refused(tmp_path: Path) -> None:
@@ -157,7 +155,7 @@ async def test_a_message_that_the_server_forbids_is_refused(tmp_path: Path) -> N
     )
     with NatsServer(tmp_path, rights) as server:
         async with subject(server) as target:
-            with pytest.raises(TriggerError, match="(?i)permissions violation") as caught:
+            with pytest.raises(TriggerError, match=r"(?i)permissions violation") as caught:
                 await fire(target)
 
     assert not caught.value.retryable
@@ -208,7 +206,7 @@ async def test_tls_verifies_the_server(tmp_path: Path, server_certificate: Pair)
         target.secrets.values["ca/pem"] = server_certificate.certificate.read_text()
         tls = {"caCertSecret": {"name": "ca", "key": "pem"}}
         await fire(target, tls=tls, auth=None)
-        with pytest.raises(TriggerError, match="(?i)certificate"):
+        with pytest.raises(TriggerError, match=r"(?i)certificate"):
             await fire(target, auth=None)
 
 
