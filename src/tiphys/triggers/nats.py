@@ -16,6 +16,7 @@ from tiphys.aio import stop
 from tiphys.errors import MissingExtraError, TriggerError
 from tiphys.manifests.common import TLS, BasicAuth, Block, Parameter, SecretRef, TriggerConfig
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.clients import ClientCache, tls_key
 from tiphys.triggers._shared.secrets import retrieving
 
@@ -64,10 +65,9 @@ class NATS(Trigger[Config]):
     async def fire(self, firing: Firing[Config]) -> Outcome:
         """Publish, and wait for the server to say that it has read everything sent."""
         config = firing.config
-        if firing.payload is None:
-            raise TriggerError("payload parameters are not specified", retryable=False)
+        message = payload.required(config.payload, firing.payload)
         publisher = await self._publisher(config)
-        await publisher.publish(config.subject, firing.payload, {ID: firing.action_id})
+        await publisher.publish(config.subject, message, {ID: firing.action_id})
         return Outcome(detail=f"published on {config.subject}")
 
     @classmethod

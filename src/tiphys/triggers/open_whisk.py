@@ -13,6 +13,7 @@ from yarl import URL
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import Parameter, SecretRef, TriggerConfig, go_default
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.http_client import SHOWN, reached, session
 from tiphys.triggers._shared.secrets import retrieving
 
@@ -54,15 +55,14 @@ class OpenWhisk(Trigger[Config]):
     async def fire(self, firing: Firing[Config]) -> Outcome:
         """Invoke the action; fails unless it succeeded in time."""
         config = firing.config
-        if firing.payload is None:
-            raise TriggerError("payload parameters are not specified", retryable=False)
+        body = payload.required(config.payload, firing.payload) or b"{}"
         url = _url(config)
         headers = {hdrs.CONTENT_TYPE: "application/json", **await self._login(config)}
 
         async def call() -> tuple[int, str]:
             async with self._session.post(
                 url,
-                data=firing.payload or b"{}",
+                data=body,
                 headers=headers,
                 allow_redirects=False,
                 timeout=TIMEOUT,

@@ -136,14 +136,14 @@ async def test_parameters_reach_the_subject(nats_server: NatsServer) -> None:
 
 async def test_a_server_that_was_away_is_found_again(tmp_path: Path) -> None:
     with NatsServer(tmp_path) as server:
-        async with subject(server) as target:
-            async with TestNATS().running(target, {**target.block(), "auth": None}) as running:
-                await running.fire()
-                await asyncio.to_thread(server.stop)
-                with pytest.raises(TriggerError) as caught:
-                    await running.fire(action_id="action-2")
-                await asyncio.to_thread(server.start)
-                outcome = await running.fire(action_id="action-3")
+        target = Subject(server)
+        async with TestNATS().running(target, {**target.block(), "auth": None}) as running:
+            await running.fire()
+            await asyncio.to_thread(server.stop)
+            with pytest.raises(TriggerError) as caught:
+                await running.fire(action_id="action-2")
+            await asyncio.to_thread(server.start)
+            outcome = await running.fire(action_id="action-3")
 
     assert caught.value.retryable
     assert outcome.detail == "published on out.builds"

@@ -68,9 +68,11 @@ class TestOpenWhisk(TriggerContract):
 async def invoked(**block: Any) -> tuple[Outcome, list[Invocation]]:
     """The outcome of one firing, and what the host got."""
     contract = TestOpenWhisk()
-    async with contract.target() as host:
-        async with contract.running(host, {**host.block(), **block}) as running:
-            return await running.fire(), host.api.invocations
+    async with (
+        contract.target() as host,
+        contract.running(host, {**host.block(), **block}) as running,
+    ):
+        return await running.fire(), host.api.invocations
 
 
 async def test_the_action_gets_the_payload_and_its_result_is_the_outcome() -> None:
