@@ -199,11 +199,19 @@ class SourceError(TiphysError):
 
 
 class ActionError(TiphysError):
-    """One attempt of an action failed.  *retryable*: may the same attempt succeed later?"""
+    """
+    One attempt of an action failed.
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    *retryable*: may the same attempt succeed later?  *retry_after*: seconds that the target asked
+    for; the next attempt waits at least that long.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool = True, retry_after: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class TriggerError(ActionError):

@@ -275,3 +275,22 @@ class RabbitMQ(Server):
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_SERVER_START_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         }
+
+
+class NoidaDB(Server):
+    """A stand-in for Apache Kafka, with its protocol; topics are made when they are used."""
+
+    program = "noida-db"
+
+    def arguments(self) -> Sequence[str | Path]:
+        return ["start", "--only", "kafka", "--kafka-port", str(self.port), "--data-dir", "data"]
+
+    def start(self) -> None:
+        """Start the program itself; the one in `bin` leaves it behind when it is killed."""
+        type(self).program = str(next(self._packages().glob("noida_db/noida-db")))
+        super().start()
+
+    @staticmethod
+    def _packages() -> Path:
+        (packages,) = tool_environment("noida-db==0.2.3").parent.glob("lib/python*/site-packages")
+        return packages

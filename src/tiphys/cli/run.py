@@ -27,6 +27,7 @@ from tiphys.observe.metrics import Metrics
 from tiphys.runtime.standalone import Changes, Options, Standalone
 from tiphys.runtime.watch import changes
 from tiphys.runtime.web import metrics_application, serving
+from tiphys.triggers import Egress
 
 log = structlog.get_logger("argo-events.standalone")
 LogFormat = Literal["auto", "human", "json"]
@@ -80,6 +81,17 @@ def run(
     allow_exec: Annotated[
         bool, typer.Option("--allow-exec", help="Let manifests run programs on this machine.")
     ] = False,
+    egress_allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="Network that HTTP actions may always reach."),
+    ] = None,
+    egress_deny: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Network that HTTP actions may not reach; `private` for all that are not public.",
+        ),
+    ] = None,
     no_history: Annotated[
         bool, typer.Option("--no-history", help="Take down nothing for trace and lists.")
     ] = False,
@@ -98,6 +110,7 @@ def run(
         sync=sync,
         strict=compat == "strict",
         allow_exec=allow_exec,
+        egress=Egress.parse(egress_allow or (), egress_deny or ()),
         history=not no_history,
     )
     door = Door(api_host, api_port, api_token)

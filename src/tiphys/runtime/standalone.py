@@ -29,6 +29,7 @@ from tiphys.runtime.desired import NOTHING, Desired, Key, bus_name, read
 from tiphys.runtime.secrets import SecretStore
 from tiphys.sensors.runner import SensorRunner, SensorServices
 from tiphys.sources._runner import EventSourceRunner, Surroundings
+from tiphys.triggers import Egress
 
 log = structlog.get_logger("argo-events.standalone")
 Runner = EventSourceRunner | SensorRunner
@@ -46,6 +47,7 @@ class Options:
     sync: str = DEFAULT_SYNC
     strict: bool = False
     allow_exec: bool = False
+    egress: Egress = dataclasses.field(default_factory=Egress)
     history: bool = True
     grace: float = 10.0
 
@@ -268,6 +270,7 @@ class Standalone:
             scripts=self._scripts,
             strict=options.strict,
             allow_exec=options.allow_exec,
+            egress=options.egress,
         )
         return SensorRunner(manifest.name, namespace, manifest.spec, services)
 

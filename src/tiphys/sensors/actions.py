@@ -125,7 +125,7 @@ class ActionRunner:
                 if pause is None:
                     self._exhausted.inc()
                     raise ActionFailed(str(error), attempt, firing) from error
-                await self._clock.sleep(pause)
+                await self._clock.sleep(max(pause, error.retry_after))
             else:
                 self._observe(started, action, succeeded=True)
                 self._note(

@@ -32,7 +32,8 @@ def _judge_status(policy: StatusPolicy, outcome: Outcome) -> None:
     if outcome.status is not None and outcome.status not in policy.allow:
         raise PolicyError(
             "policy application resulted in failure. "
-            f"http response status {outcome.status} is not allowed"
+            f"http response status {outcome.status} is not allowed",
+            retry_after=outcome.retry_after,
         )
 
 

@@ -37,7 +37,7 @@ from tiphys.sensors.reconcile import reconcile
 from tiphys.sensors.resets import compile_schedules
 from tiphys.sensors.state import ConditionState
 from tiphys.sensors.trigger_run import TriggerRun, TriggerStatus
-from tiphys.triggers import TriggerContext
+from tiphys.triggers import Egress, TriggerContext
 
 MAX_PENDING = 1000  # messages that a trigger may have at once, the default of NATS
 
@@ -72,6 +72,7 @@ class SensorServices:
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     strict: bool = False
     allow_exec: bool = False
+    egress: Egress = dataclasses.field(default_factory=Egress)
 
 
 class SensorRunner:
@@ -320,6 +321,7 @@ class SensorRunner:
                 tls=services.secrets.tls,
                 stack=self._stack,
                 allow_exec=services.allow_exec,
+                egress=services.egress,
                 clock=services.clock,
             )
         )

@@ -52,11 +52,9 @@ class Config(SourceConfig):
     tls: TLS | None = Field(
         None, description="TLS to servers with `https://`.", json_schema_extra=EXTENSION
     )
-    hdfs_user: str = Field(
-        "", alias="hdfsUser", description="Name of the user, which the cluster believes."
-    )
+    hdfs_user: str = Field("", description="Name of the user, which the cluster believes.")
     krb_c_cache_secret: SecretRef | None = Field(
-        None, alias="krbCCacheSecret", description="Refused, Kerberos is not supported."
+        None, description="Refused, Kerberos is not supported."
     )
     krb_keytab_secret: SecretRef | None = Field(
         None, description="Refused, Kerberos is not supported."

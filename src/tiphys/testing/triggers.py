@@ -22,7 +22,7 @@ from tiphys.sensors.event import Event
 from tiphys.sensors.plan import plan_action
 from tiphys.sensors.rendering import Renderer
 from tiphys.testing.sources import FixedSecrets
-from tiphys.triggers import Outcome, Trigger, TriggerContext, triggers
+from tiphys.triggers import Egress, Outcome, Trigger, TriggerContext, triggers
 
 PATIENCE = 10.0  # seconds within which whatever must happen has happened
 EVENT = CloudEvent(
@@ -42,6 +42,7 @@ class Target(abc.ABC):
     def __init__(self) -> None:
         self.secrets = FixedSecrets()
         self.allow_exec = False
+        self.egress = Egress()
         self.clock: Clock = SystemClock()
 
     @abc.abstractmethod
@@ -113,6 +114,7 @@ class TriggerContract(abc.ABC):
                     tls=target.secrets.tls,
                     stack=stack,
                     allow_exec=target.allow_exec,
+                    egress=target.egress,
                     clock=target.clock,
                 )
             )

@@ -14,6 +14,7 @@ from tiphys.aio import Clock, SystemClock
 from tiphys.events import CloudEvent
 from tiphys.manifests.common import TLS, ConfigMapRef, Parameter, SecretRef, TriggerConfig
 from tiphys.registry import Registry
+from tiphys.triggers._egress import Egress
 
 ConfigT = TypeVar("ConfigT", bound=TriggerConfig)
 ResourceT = TypeVar("ResourceT")
@@ -49,12 +50,14 @@ class Outcome:
     What came of it.
 
     The engine compares *status* with the trigger's status policy; *detail* is shown to people and
-    holds no secret; *resource* is the object that was created, for the label policy.
+    holds no secret; *resource* is the object that was created, for the label policy; *retry_after*
+    are the seconds that the target asks to be left alone, should the policy call this a failure.
     """
 
     status: int | None = None
     detail: str = ""
     resource: dict[str, Any] | None = None
+    retry_after: float = 0.0
 
 
 @dataclasses.dataclass
@@ -69,6 +72,7 @@ class TriggerContext:
     tls: Callable[[TLS], Awaitable[ssl.SSLContext]]
     stack: AsyncExitStack
     allow_exec: bool = False
+    egress: Egress = dataclasses.field(default_factory=Egress)
     clock: Clock = dataclasses.field(default_factory=SystemClock)
 
     async def enter(self, resource: AbstractAsyncContextManager[ResourceT]) -> ResourceT:

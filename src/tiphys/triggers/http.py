@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from email.utils import parsedate_to_datetime
 from typing import Annotated
 
 from aiohttp import (
@@ -22,11 +24,13 @@ from yarl import URL
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, BasicAuth, Parameter, TriggerConfig, go_default
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers._egress import GuardedResolver
 from tiphys.triggers._shared.clients import ClientCache, tls_key
 from tiphys.triggers._shared.secrets import SecureHeader, retrieving, secure_value
 
 METHODS = ("GET", "DELETE", "PATCH", "POST", "PUT")
 MAX_REDIRECTS = 10
+LONGEST_WAIT = 300.0  # seconds that a server may ask to be left alone
 SHOWN = 256  # characters of an answer that are kept for people
 READ = 64 * 1024  # bytes of an answer that are read, so that its connection can be used again
 
@@ -99,9 +103,12 @@ class HTTP(Trigger[Config]):
         async def opened() -> ClientSession:
             context = True if config.tls is None else await self.ctx.tls(config.tls)
             # Proxies of the environment count only without a tls block, as in Argo Events.
+            # Nor with rules on egress, which know only the addresses that are connected to.
+            egress = self.ctx.egress
+            resolver = GuardedResolver(egress) if egress else None
             return ClientSession(
-                connector=TCPConnector(ssl=context, limit=0),
-                trust_env=config.tls is None,
+                connector=TCPConnector(ssl=context, limit=0, resolver=resolver),
+                trust_env=config.tls is None and not egress,
                 auto_decompress=True,
             )
 
@@ -115,6 +122,9 @@ class HTTP(Trigger[Config]):
         method, body = firing.config.method, firing.payload
         async with asyncio.timeout(_timeout(firing.config)):
             for _ in range(MAX_REDIRECTS + 1):
+                if not self.ctx.egress.permits_host(url.host or ""):
+                    message = f"{url.host} is an address that actions may not reach"
+                    raise TriggerError(message, retryable=False)
                 async with session.request(
                     method,
                     url,
@@ -127,7 +137,9 @@ class HTTP(Trigger[Config]):
                     text = await _beginning(answer)
                     target = _redirection(answer)
                     if target is None:
-                        return Outcome(status=answer.status, detail=text)
+                        return Outcome(
+                            status=answer.status, detail=text, retry_after=_retry_after(answer)
+                        )
                     if answer.status in (301, 302, 303) and method != "HEAD":
                         method, body = "GET", None
                 if target.origin() != url.origin():
@@ -178,6 +190,18 @@ def _redirection(answer: ClientResponse) -> URL | None:
     if answer.status not in (301, 302, 303, 307, 308) or not location:
         return None
     return answer.url.join(URL(location))
+
+
+def _retry_after(answer: ClientResponse) -> float:
+    """The seconds to wait that the server asks for (RFC 9110, 10.2.3), at most five minutes."""
+    text = answer.headers.get(hdrs.RETRY_AFTER, "")
+    if text.isdigit():
+        return min(float(text), LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    return min(max(0.0, moment.timestamp() - time.time()), LONGEST_WAIT)
 
 
 def _without_credentials(headers: CIMultiDict[str]) -> CIMultiDict[str]:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from tests.integration.sources._events import LABELS, running
 from tiphys.observe.metrics import Metrics
 from tiphys.sources import file as module
-from tiphys.sources._shared import inotify
+from tiphys.sources._shared import inotify, listing
 from tiphys.testing.bus import MemoryBus
 from tiphys.testing.sources import Service, SourceContract, data_of, make_source, started_bus
 
@@ -65,7 +65,7 @@ def watches() -> list[str]:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The directories that were listed, one entry each time."""
     seen: list[str] = []
-    look = module.look
+    look = listing.look
 
     def noted(directory: str) -> Any:
         snapshot = look(directory)
@@ -265,7 +265,7 @@ async def test_what_the_kernel_had_to_drop_is_counted(
     service, metrics, bus = directory(tmp_path, looks, "."), Metrics(), await started_bus()
     with capture_logs() as logs:
         async with running("file", service, bus, metrics):
-            monkeypatch.setattr(inotify.os, "read", overflowing)
+            monkeypatch.setattr(os, "read", overflowing)
             await service.emit(1)
             await service.until(lambda: bool(bus.published))
             monkeypatch.undo()

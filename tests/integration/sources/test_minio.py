@@ -160,13 +160,13 @@ async def test_events_prefix_and_suffix_are_for_the_server_to_look_at() -> None:
     async with bucket(**options) as service:
         bus = await started_bus()
         async with running("minio", service, bus):
-            for key, event in [
+            for key, operation in [
                 ("in/ä&1.png", "s3:ObjectCreated:Put"),
                 ("in/ä&1.jpg", "s3:ObjectRemoved:Delete"),
                 ("1.png", "s3:ObjectRemoved:Delete"),
                 ("in/ä&2.png", "s3:ObjectRemoved:Delete"),
             ]:
-                service.server.put(key, event)
+                service.server.put(key, operation)
             await service.until(lambda: bool(bus.published))
             await service.wait(0.1)
 

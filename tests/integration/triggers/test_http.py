@@ -14,7 +14,7 @@ from aiohttp import web
 from tests._ports import free_port
 from tiphys.errors import TriggerError
 from tiphys.testing.triggers import EVENT, Target, TriggerContract
-from tiphys.triggers import triggers
+from tiphys.triggers import Egress, triggers
 
 N = {"dependencyName": "dep", "dataKey": "n"}
 
@@ -67,6 +67,8 @@ class Server(Target):
         kind, _, rest = request.path.lstrip("/").partition("/")
         if kind.isdigit():
             return web.Response(status=int(kind), headers={"Location": f"/{rest}"} if rest else {})
+        if kind == "wait":
+            return web.Response(status=429, headers={"Retry-After": rest})
         if kind == "loop":
             return web.Response(status=302, headers={"Location": "/loop"})
         if kind == "elsewhere":
@@ -261,3 +263,31 @@ def test_lint_finds_a_missing_url_and_a_method_that_is_not_supported() -> None:
         "server URL is not specified",
         "only GET, DELETE, PATCH, POST and PUT methods are supported",
     ]
+
+
+async def test_denied_addresses_are_not_reached_directly_by_name_or_through_redirects() -> None:
+    contract = TestHTTP()
+    async with contract.target() as server:
+        for block, egress in (
+            ({"url": f"{server.url}/ok"}, Egress.parse([], ["private"])),
+            ({"url": f"http://localhost:{server.port}/ok"}, Egress.parse([], ["private"])),
+            ({"url": f"{server.url}/elsewhere"}, Egress.parse([], ["::1", "203.0.113.0/24"])),
+        ):
+            server.egress = egress
+            async with contract.running(server, block) as running:
+                if "elsewhere" in block["url"]:
+                    assert (await running.fire()).status == 200
+                    continue
+                with pytest.raises(TriggerError, match="may not reach"):
+                    await running.fire()
+
+    assert [request["path"] for request in server.requests] == ["/elsewhere", "/ok"]
+
+
+async def test_the_wait_that_a_server_asks_for_is_told_to_the_engine() -> None:
+    async with fired("/wait/17") as (_, outcome):
+        assert (outcome.status, outcome.retry_after) == (429, 17.0)
+    async with fired("/wait/99999") as (_, outcome):
+        assert outcome.retry_after == 300.0
+    async with fired("/ok") as (_, outcome):
+        assert outcome.retry_after == 0.0

@@ -103,8 +103,7 @@ class Remembered:
         )
 
     async def _settle(self, difference: Difference, batch: _Batch, *, stored: bool) -> None:
-        if stored:
-            self._take(difference)
+        self._take(difference)
         batch.left -= 1
         batch.complete = batch.complete and stored
         if not batch.left and batch.complete:

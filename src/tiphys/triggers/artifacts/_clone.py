@@ -209,7 +209,9 @@ def _closing(client: GitClient) -> Iterator[None]:
         if isinstance(client, HttpGitClient):
             pool = client.pool_manager
             stack.callback(pool.clear)
-            pool.request = kept(pool.request, lambda response: response.close())
+            pool.request = kept(  # type: ignore[method-assign]
+                pool.request, lambda response: response.close()
+            )
         if isinstance(client, SSHGitClient):
             client._connect = kept(  # type: ignore[method-assign]
                 client._connect, lambda connection: connection[0].close()

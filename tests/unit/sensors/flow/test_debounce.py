@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.unit.sensors.flow.conftest import World, timed
+from datetime import UTC, datetime
+
+from tests.unit.sensors.flow.conftest import World, seconds, timed
+from tiphys.sensors.flow.debounce import Debounce
+from tiphys.sensors.flow.item import Item
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def test_the_last_event_of_a_burst_acts_when_the_period_is_over(world: World) -> None:
@@ -95,3 +101,14 @@ async def test_a_removed_debounce_lets_what_waits_act(world: World) -> None:
         await world.clock.settle()
 
     assert [a.data["a"]["n"] for a in world.acted] == [1]
+
+
+async def test_an_event_that_comes_late_does_not_act_after_a_newer_one() -> None:
+    machine = Debounce(10)
+    old, new = (Item(f"{n}", START + seconds(n), n, {}) for n in (1, 2))
+    machine.offer(new, START)
+    (acted,) = machine.ripen(START + seconds(12), START).passed
+
+    (dropped,) = machine.offer(old, START).dropped
+    assert (acted.id, dropped.item.id, dropped.step) == ("2", "1", "superseded")
+    assert machine.next_due() is None

@@ -270,6 +270,63 @@ def test_absence_passes_whatever_nothing_awaited_follows_in_time(
     assert len(machine.passed) + len(machine.dropped) == len(arrivals)
 
 
+@given(ARRIVALS)
+def test_a_backlog_that_is_read_late_is_debounced_as_it_would_have_been(arrivals: Arrivals) -> None:
+    live, late = Debounce(PERIOD), Debounce(PERIOD)
+
+    assert _groups(live, arrivals, on_time=True) == _groups(late, arrivals, on_time=False)
+
+
+@given(ARRIVALS, st.integers(1, 5))
+def test_a_backlog_that_is_read_late_is_batched_as_it_would_have_been(
+    arrivals: Arrivals, count: int
+) -> None:
+    live, late = Batch(count, PERIOD), Batch(count, PERIOD)
+
+    assert _groups(live, arrivals, on_time=True) == _groups(late, arrivals, on_time=False)
+
+
+def _groups(machine: Stage, arrivals: Arrivals, *, on_time: bool) -> list[tuple[str, ...]]:
+    """The items that act together, sorted."""
+    passed: list[Item] = []
+    for number, (moment, key) in enumerate(arrivals):
+        if on_time:
+            passed += machine.ripen(at(moment), at(moment)).passed
+        passed += machine.offer(item(number, moment, key), at(moment)).passed
+    passed += machine.ripen(at(100_000), at(100_000)).passed
+    return sorted(one.members or (one.id,) for one in passed)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=20, unique=True).flatmap(
+        lambda events: st.tuples(st.just(sorted(events)), st.permutations(range(len(events))))
+    )
+)
+def test_absence_does_not_depend_on_the_order_in_which_a_backlog_is_read(
+    given_events: tuple[list[tuple[int, bool]], list[int]],
+) -> None:
+    events, order = given_events
+    machine = Absence(PERIOD, Memory(MemoryState(), "t/a", "s"))
+    for number in order:
+        moment, arms = events[number]
+        if arms:
+            machine.offer(item(number, moment, "x"), at(0))
+        else:
+            machine.came("x", at(moment), number)
+
+    passed = {one.sequence for one in machine.ripen(at(1000), at(1000)).passed}
+
+    assert passed == {
+        number
+        for number, (moment, arms) in enumerate(events)
+        if arms
+        and not any(
+            not other and (moment, number) < (when, place) and when < moment + PERIOD
+            for place, (when, other) in enumerate(events)
+        )
+    }
+
+
 @given(ARRIVALS, RESTARTS)
 def test_dedupe_passes_one_event_of_a_key_in_a_window(
     arrivals: Arrivals, restarts: set[int]

@@ -62,17 +62,16 @@ async def test_one_trigger_of_a_paused_sensor_can_be_resumed(world: World) -> No
 async def test_what_has_begun_ends_and_what_has_not_waits(
     world: World, at_least_once: bool | None
 ) -> None:
-    Timed.takes = 100.0
+    Timed.takes = 10.0
     async with world.running(timed(atLeastOnce=at_least_once, concurrency=1)) as sensor:
         for n in range(3):
             await world.publish("a", n=n)
         await world.at(1)
         await sensor.pause("t")
-        await world.at(500)
+        await world.at(25)
         assert [a.data["a"]["n"] for a in Timed.ended] == [0]
-        assert world.unsettled() == 0 or at_least_once is not None
         await sensor.resume("t")
-        await world.at(2000)
+        await world.at(200)
 
         assert [a.data["a"]["n"] for a in Timed.ended] == [0, 1, 2]
         assert len(world.acted) == 3

@@ -1,0 +1,1 @@
+"""Workflows of Argo as its own command changes them, through the Kubernetes API."""
