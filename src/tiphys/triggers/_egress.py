@@ -95,9 +95,17 @@ def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
     for text in texts:
         for part in PRIVATE_NETWORKS if text == PRIVATE else (text,):
             try:
-                networks.append(ipaddress.ip_network(part))
+                networks.append(_plain(ipaddress.ip_network(part)))
             except ValueError as error:
                 raise ManifestError(
                     f"{text!r} is no network; write one such as 10.0.0.0/8, or {PRIVATE!r}"
                 ) from error
     return tuple(networks)
+
+
+def _plain(network: Network) -> Network:
+    """An IPv4 network also where it is written as a part of IPv6."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
