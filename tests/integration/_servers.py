@@ -17,6 +17,7 @@ from typing import ClassVar, Self
 import pytest
 
 from tests._ports import free_port
+from tests.integration._tools import tool_environment
 
 PATIENCE = 45.0  # seconds for a server to answer or to end
 
@@ -285,12 +286,8 @@ class NoidaDB(Server):
     def arguments(self) -> Sequence[str | Path]:
         return ["start", "--only", "kafka", "--kafka-port", str(self.port), "--data-dir", "data"]
 
-    def start(self) -> None:
-        """Start the program itself; the one in `bin` leaves it behind when it is killed."""
-        type(self).program = str(next(self._packages().glob("noida_db/noida-db")))
-        super().start()
-
-    @staticmethod
-    def _packages() -> Path:
-        (packages,) = tool_environment("noida-db==0.2.3").parent.glob("lib/python*/site-packages")
-        return packages
+    def _run(self, program: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        # The program itself: the one in `bin` leaves it behind when it is killed.
+        place = tool_environment("noida-db==0.2.3").parent
+        (found,) = place.glob("lib/python*/site-packages/noida_db/noida-db")
+        return super()._run(str(found), *arguments)

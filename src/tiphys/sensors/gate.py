@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from tiphys.aio import Clock, stop
@@ -11,6 +12,7 @@ from tiphys.sensors.flow.blackout import Blackout
 from tiphys.sensors.flow.lease import Lease
 from tiphys.sensors.pauses import Pauses
 
+LOOK = 60.0  # seconds between two looks at the clock, which somebody may set
 Phase = Literal["paused", "standby"]
 
 
@@ -83,18 +85,21 @@ class Gate:
         await first_of(self._pauses.change(), *others)
 
     async def _end_of_blackout(self) -> None:
-        end = self._blackout and self._blackout.covering(self._clock.now())
-        if not end:
-            await asyncio.Event().wait()
-            return
-        await self._clock.sleep((end - self._clock.now()).total_seconds())
+        blackout = self._blackout
+        end = None if blackout is None else blackout.covering(self._clock.now())
+        await self._sleep_until(end)
 
     async def _beginning_of_blackout(self) -> None:
-        start = self._blackout and self._blackout.next_start(self._clock.now())
-        if not start:
+        blackout = self._blackout
+        start = None if blackout is None else blackout.next_start(self._clock.now())
+        await self._sleep_until(start)
+
+    async def _sleep_until(self, moment: datetime | None) -> None:
+        """Wait until *moment*, or until it is time to look at the clock again."""
+        if moment is None:
             await asyncio.Event().wait()
-            return
-        await self._clock.sleep((start - self._clock.now()).total_seconds())
+        else:
+            await self._clock.sleep(min(LOOK, (moment - self._clock.now()).total_seconds()))
 
 
 async def first_of(*waits: Coroutine[Any, Any, object]) -> int:

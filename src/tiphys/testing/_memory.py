@@ -58,6 +58,8 @@ class Link:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
+                wait.cancel()  # both, before somebody cancels this a second time
+            for wait in waits:
                 await stop(wait)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated, Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import AuthenticationFailedError, KafkaError
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import Field
 
 from tiphys.aio import stop
@@ -27,6 +29,8 @@ TIMEOUT = 10_000  # milliseconds for the brokers' answer
 CLOSE = 2.0  # seconds for a producer to end in good order
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 UNUSABLE = ("OAUTHBEARER", "GSSAPI")  # for lack of options
+# At DEBUG aiokafka writes passwords and records to the log.
+logging.getLogger("aiokafka").setLevel(logging.INFO)
 _VERSION = re.compile(r"0\.\d+\.\d+\.\d+|[1-9]\d*\.\d+\.\d+")
 
 
@@ -171,14 +175,14 @@ def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequen
 
 
 @contextlib.contextmanager
-def _failures(url: str) -> Any:
+def _failures(url: str) -> Iterator[None]:
     """Turn what aiokafka raises into :exc:`TriggerError`."""
     try:
         yield
     except KafkaError as error:
-        final = isinstance(error, AuthenticationFailedError) or not error.retriable
-        text = f"{type(error).__name__}: {error}".removesuffix(": ")
-        raise TriggerError(f"Kafka at {url}: {text}", retryable=not final) from error
+        name, text = type(error).__name__, str(error)
+        text = text if name in text else f"{name}: {text}"
+        raise TriggerError(f"Kafka at {url}: {text}", retryable=error.retriable) from error
     except (OSError, TimeoutError) as error:
         raise TriggerError(f"Kafka at {url}: {error or type(error).__name__}") from error
     except ValueError as error:
@@ -189,7 +193,11 @@ def _failures(url: str) -> Any:
 async def _running_producer(**options: Any) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(**options)
     try:
-        await producer.start()
+        try:
+            await producer.start()
+        except KafkaConnectionError:
+            await _try(options)
+            raise
         yield producer
     finally:
         closing = asyncio.create_task(producer.stop())
@@ -198,3 +206,12 @@ async def _running_producer(**options: Any) -> AsyncIterator[AIOKafkaProducer]:
             await stop(closing)
             await producer._sender.close()
             await producer.client.close()
+
+
+async def _try(options: dict[str, Any]) -> None:
+    """Connect to the brokers for the reason why that fails, which aiokafka only logs."""
+    names = ("client_id", "request_timeout_ms", "security_protocol", "ssl_context")
+    settings = {k: v for k, v in options.items() if k in names or k.startswith("sasl_")}
+    for host, port, _ in collect_hosts(options["bootstrap_servers"]):
+        connection = await create_conn(host, port, **settings)
+        connection.close()

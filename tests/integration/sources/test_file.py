@@ -276,21 +276,21 @@ async def test_what_the_kernel_had_to_drop_is_counted(
     assert metrics.registry.get_sample_value(name, LABELS) == 1
 
 
-async def test_writes_within_one_tick_of_the_file_system_are_events_of_their_own(
+async def test_writes_that_the_times_of_a_file_cannot_tell_apart_are_events_of_their_own(
     tmp_path: Path, looks: list[str]
 ) -> None:
-    path = tmp_path / "0001"
-    path.touch()
-    service = directory(tmp_path, looks, ".", eventType="WRITE")
+    service = directory(tmp_path, looks, "watched$", eventType="WRITE")
     bus = await started_bus()
+    paths = [tmp_path / "watched", tmp_path / "other"]
+    for path in paths:
+        path.touch()
     async with running("file", service, bus):
-        for n in range(20):
-            with path.open("a") as written:
-                written.write(str(n))
-            await asyncio.sleep(0.001)
-        await service.until(lambda: len(bus.published) >= 20)
+        for _ in range(10):
+            for path in paths:  # the kernel makes one notice of two in a row that are the same
+                path.write_text("x")
+        await service.until(lambda: len(bus.published) >= 10)
 
-    assert len({event.id for event in bus.published}) == 20
+    assert len({event.id for event in bus.published}) == len(bus.published)
 
 
 async def test_two_watchers_give_a_new_file_the_same_id(tmp_path: Path, looks: list[str]) -> None:

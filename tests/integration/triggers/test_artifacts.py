@@ -19,7 +19,7 @@ from tests.integration._certificates import Pair
 from tiphys.aio import SystemClock
 from tiphys.errors import TriggerError
 from tiphys.testing.sources import FixedSecrets
-from tiphys.triggers import TriggerContext
+from tiphys.triggers import Egress, TriggerContext
 from tiphys.triggers.artifacts import ArtifactLocation, _limits, location_problems, read_manifest
 
 MANIFEST = "kind: ConfigMap\nmetadata:\n  name: cm\ndata: {'on': yes, count: 9007199254740993}\n"
@@ -230,6 +230,51 @@ async def test_a_certificate_must_be_trusted_unless_the_manifest_says_otherwise(
             await read(ctx, url={"path": f"https://{host}/"})
 
         assert await read(ctx, url={"path": f"https://{host}/", "verifyCert": False}) == OBJECT
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_no_network_is_reached_that_actions_may_not_reach(
+    ctx: TriggerContext, secrets: FixedSecrets, host: str
+) -> None:
+    secrets.values |= {"s3/access": "AKID", "s3/secret": "x"}
+    ctx.egress = Egress.parse([], ["private"])
+    handler, requests = answering((200, MANIFEST))
+    async with serving(handler) as address:
+        place = address.replace("127.0.0.1", host)
+        repository = {"url": f"http://{place}/x.git", "filePath": "f"}
+        for location in (
+            {"url": {"path": f"http://{place}/"}}, {"s3": bucket(place)}, {"git": repository},
+        ):  # fmt: skip
+            with pytest.raises(TriggerError, match="that actions may not reach"):
+                await read(ctx, **location)
+
+    assert requests == []
+
+
+async def test_a_redirect_does_not_lead_where_actions_may_not_reach(ctx: TriggerContext) -> None:
+    handler, requests = answering((200, MANIFEST))
+    async with serving(handler) as inner:
+
+        async def redirect(_request: web.Request) -> web.Response:
+            raise web.HTTPFound(f"http://{inner.replace('127.0.0.1', '127.0.0.2')}/")
+
+        async with serving(redirect) as outer:
+            ctx.egress = Egress.parse(["127.0.0.1"], ["private"])
+            with pytest.raises(
+                TriggerError, match=r"127\.0\.0\.2 is an address that actions may not"
+            ):
+                await read(ctx, url={"path": f"http://{outer}/"})
+
+    assert requests == []
+
+
+async def test_redirects_in_a_circle_end(ctx: TriggerContext) -> None:
+    async def redirect(_request: web.Request) -> web.Response:
+        raise web.HTTPFound("/again")
+
+    async with serving(redirect) as host:
+        with pytest.raises(TriggerError, match="redirects too often"):
+            await read(ctx, url={"path": f"http://{host}/"})
 
 
 class Bucket:

@@ -26,7 +26,7 @@ from tiphys.testing.kubernetes import APIServer
 from tiphys.testing.sources import FixedSecrets
 from tiphys.testing.triggers import Target, TriggerContract
 from tiphys.triggers import Outcome, TriggerContext, triggers
-from tiphys.triggers.k8s import K8s, merged
+from tiphys.triggers.k8s import Config, K8s, merged
 
 Object = dict[str, Any]
 JOBS = Resource("batch", "v1", "jobs", "Job")
@@ -282,7 +282,7 @@ async def test_parameters_change_the_live_object(ctx: TriggerContext, client: Cl
     await trigger.start(ctx)
     block = {"source": {"resource": manifest}, "operation": "update", "liveObject": True}
 
-    fetched = await trigger.fetch(trigger.Config.model_validate(block))
+    fetched = await trigger.fetch(Config.model_validate(block))
 
     assert fetched is not None and b'"a":"1"' in fetched and b"resourceVersion" in fetched
 
@@ -294,7 +294,7 @@ async def test_a_live_object_that_changed_meanwhile_is_not_overwritten(
     manifest = {**config_map(), "metadata": {"name": "cm", "namespace": "ns"}}
     trigger = K8s()
     await trigger.start(ctx)
-    config = trigger.Config.model_validate(
+    config = Config.model_validate(
         {"source": {"resource": manifest}, "operation": "update", "liveObject": True}
     )
     firing = await prepared(trigger, config)
@@ -423,7 +423,7 @@ async def test_operations_on_one_object_need_its_name(ctx: TriggerContext, opera
 async def test_the_object_is_observed_as_it_is_now(ctx: TriggerContext, client: Client) -> None:
     trigger = K8s()
     await trigger.start(ctx)
-    config = trigger.Config.model_validate({"source": {"resource": config_map()}})
+    config = Config.model_validate({"source": {"resource": config_map()}})
     outcome = await trigger.fire(await prepared(trigger, config))
     await client.patch(CONFIG_MAPS, "cm", {"metadata": {"labels": {"done": "yes"}}}, "ns")
 
@@ -483,7 +483,7 @@ async def test_without_a_cluster_the_trigger_does_not_start_and_says_what_was_tr
     ],
 )
 def test_what_cannot_work_is_found_beforehand(block: Object, problem: str) -> None:
-    (found,) = K8s.check(K8s.Config.model_validate(block))
+    (found,) = K8s.check(Config.model_validate(block))
 
     assert found.startswith(problem)
 

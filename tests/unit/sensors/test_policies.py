@@ -31,7 +31,8 @@ def observing(*states: Any) -> Trigger[Any]:
             raise state
         return state
 
-    trigger.observe = observe  # type: ignore[method-assign]
+    monkeypatched: Any = trigger
+    monkeypatched.observe = observe
     return trigger
 
 

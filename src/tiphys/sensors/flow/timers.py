@@ -10,6 +10,7 @@ from typing import Protocol
 from tiphys.aio import Clock, stop
 from tiphys.sensors.flow.watermark import Watermark
 
+LOOK = 60.0  # seconds between two looks at the clock, which somebody may set
 AGAIN = 0.1  # seconds until the next look at what is late
 
 
@@ -49,7 +50,7 @@ class Timers:
             if due is None:
                 await self._earlier.wait()
             elif (ahead := (due - self._clock.now()).total_seconds()) > 0:
-                await self._wait(ahead)
+                await self._wait(min(ahead, LOOK))
             else:
                 await self._ripen(due)
 

@@ -103,7 +103,8 @@ class Remembered:
         )
 
     async def _settle(self, difference: Difference, batch: _Batch, *, stored: bool) -> None:
-        self._take(difference)
+        if stored:
+            self._take(difference)
         batch.left -= 1
         batch.complete = batch.complete and stored
         if not batch.left and batch.complete:

@@ -16,12 +16,12 @@ def tls_problems(tls: TLS | None) -> list[str]:
     return []
 
 
-def basic_auth_problems(auth: BasicAuth | None, path: str = "auth") -> list[str]:
+def basic_auth_problems(auth: BasicAuth | None) -> list[str]:
     """A user without a password and the reverse (spec: event sources 4.2)."""
     if auth is None:
         return []
-    return [f"`{path}.{name}` is missing" for name in ("username", "password")
-            if getattr(auth, name) is None]  # fmt: skip
+    parts = {"auth.username": auth.username, "auth.password": auth.password}
+    return [f"`{path}` is missing" for path, secret in parts.items() if secret is None]
 
 
 def missing(**options: object) -> list[str]:

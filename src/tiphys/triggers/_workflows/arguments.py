@@ -24,7 +24,8 @@ HONOURED: Mapping[str, frozenset[str]] = {
 FLAGS = frozenset(["wait", "watch", "restart-successful", "strict", "no-color", "verbose"])
 # They say what the command prints, or how carefully it reads: nothing is printed or read here.
 WITHOUT_EFFECT = frozenset(["output", "strict", "no-color", "verbose"])
-SHORT = {"p": "parameter", "l": "labels", "w": "wait", "o": "output", "v": "verbose"}
+SHORT = {"p": "parameter", "l": "labels", "w": "wait", "o": "output", "v": "verbose",
+         "n": "namespace", "f": "parameter-file"}  # fmt: skip
 HINTS = {
     "namespace": "set metadata.namespace in the manifest",
     "parameter-file": "use `parameters` of the trigger, or --parameter",

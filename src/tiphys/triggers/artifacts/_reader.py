@@ -93,7 +93,7 @@ async def _read(kind: str, location: ArtifactLocation, ctx: TriggerContext) -> b
         case file.FileArtifact() as artifact:
             return await file.read(artifact)
         case url.URLArtifact() as artifact:
-            return await url.read(artifact)
+            return await url.read(artifact, ctx)
         case s3.S3Artifact() as artifact:
             return await s3.read(artifact, ctx)
         case git.GitArtifact() as artifact:

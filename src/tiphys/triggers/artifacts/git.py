@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from tiphys.manifests.common import BasicAuth, Block, SecretRef
 from tiphys.triggers._base import TriggerContext
 from tiphys.triggers._shared.secrets import retrieving
 from tiphys.triggers.artifacts._github_app import installation_token
+from tiphys.triggers.artifacts._session import check_addresses
 
 if TYPE_CHECKING:
     from tiphys.triggers.artifacts._clone import Access
@@ -105,6 +107,9 @@ async def read(artifact: GitArtifact, ctx: TriggerContext, *, seconds: float = S
         from tiphys.triggers.artifacts import _clone
     except ModuleNotFoundError as error:
         raise MissingExtraError("artifact source", "git", error.name or "dulwich") from error
+    for address in artifact.addresses:
+        if host := _host(address):
+            await check_addresses(host, ctx.egress)
     access = await _access(artifact, ctx)
     try:
         async with asyncio.timeout(seconds):
@@ -119,6 +124,13 @@ async def read(artifact: GitArtifact, ctx: TriggerContext, *, seconds: float = S
     except TimeoutError as error:
         message = f"{_clone.shown(artifact.url)} was not read within {seconds:g} s"
         raise TriggerError(message) from error
+
+
+def _host(address: str) -> str:
+    """The server of a repository; empty where it is on this machine's disk."""
+    if _SCHEME.match(address):
+        return urlsplit(address).hostname or ""
+    return address.partition(":")[0].rpartition("@")[2] if ":" in address else ""
 
 
 async def _access(artifact: GitArtifact, ctx: TriggerContext) -> Access:

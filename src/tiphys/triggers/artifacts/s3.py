@@ -18,6 +18,7 @@ from tiphys.manifests.common import TLS, Block, SecretRef
 from tiphys.triggers._base import TriggerContext
 from tiphys.triggers._shared.secrets import retrieving
 from tiphys.triggers.artifacts._limits import SECONDS, limited
+from tiphys.triggers.artifacts._session import check_host, guarded_session, reason
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 DEFAULT_REGION = "us-east-1"
@@ -68,17 +69,14 @@ async def read(artifact: S3Artifact, ctx: TriggerContext, *, seconds: float = SE
     try:
         async with (
             asyncio.timeout(seconds),
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context),
-                timeout=aiohttp.ClientTimeout(None),
-                trust_env=True,
-            ) as session,
+            guarded_session(ctx.egress, context) as session,
         ):
+            check_host(_url(artifact), ctx.egress)
             return await _read(session, artifact, keys, ctx)
     except TimeoutError as error:
         raise TriggerError(f"{artifact.endpoint} did not answer within {seconds:g} s") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise TriggerError(f"no answer from {artifact.endpoint}: {error}") from error
+        raise TriggerError(f"no answer from {artifact.endpoint}: {reason(error)}") from error
 
 
 def signed_headers(

@@ -67,6 +67,20 @@ class Timed(Trigger[TimedConfig]):
         return Outcome()
 
 
+class Told(History):
+    """A history that keeps what it is told."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__(metrics)
+        self.told: list[tuple[Step, tuple[str, ...]]] = []
+
+    def add(
+        self, step: Step, events: tuple[str, ...], owner: str, part: str, **details: Any
+    ) -> None:
+        self.told.append((step, events))
+        super().add(step, events, owner, part, **details)
+
+
 class World:
     """A bus, a clock, and whatever sensors run on them."""
 
@@ -74,7 +88,7 @@ class World:
         self.clock = VirtualClock()
         self.bus = MemoryBus(self.clock)
         self.metrics = Metrics()
-        self.history = History(self.metrics)
+        self.history = Told(self.metrics)
         self.scripts = WorkerPool()
         self._count = 0
         Timed.acted, Timed.ended, Timed.takes, Timed.failing = [], [], 0.0, set()
@@ -131,7 +145,7 @@ class World:
 
     def steps(self, event_id: str) -> list[Step]:
         """The history of an event."""
-        return [record.step for record in self.history._waiting if event_id in record.events]
+        return [step for step, events in self.history.told if event_id in events]
 
     def unsettled(self, dependency: str = "a", trigger: str = "t") -> int:
         """How many messages are not acknowledged."""

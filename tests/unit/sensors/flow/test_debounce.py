@@ -103,6 +103,16 @@ async def test_a_removed_debounce_lets_what_waits_act(world: World) -> None:
     assert [a.data["a"]["n"] for a in world.acted] == [1]
 
 
+async def test_nothing_is_left_of_a_trigger_that_is_gone(world: World) -> None:
+    async with world.running(timed(debounce={"period": "1h"})):
+        await world.publish("a", n=1)
+    assert len(await world.kept("=flow/waiting")) == 1
+    async with world.running(timed(name="other")):
+        await world.clock.settle()
+
+    assert await world.kept("=flow") == []
+
+
 async def test_an_event_that_comes_late_does_not_act_after_a_newer_one() -> None:
     machine = Debounce(10)
     old, new = (Item(f"{n}", START + seconds(n), n, {}) for n in (1, 2))

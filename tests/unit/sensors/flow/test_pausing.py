@@ -78,6 +78,25 @@ async def test_what_has_begun_ends_and_what_has_not_waits(
         assert world.unsettled() == 0
 
 
+async def test_what_waits_for_its_turn_goes_on_in_order_after_a_pause(world: World) -> None:
+    Timed.takes = 10.0
+    async with world.running(timed(orderBy="k")) as sensor:
+        for n in range(4):
+            await world.publish("a", k=1, n=n)
+        await world.at(1)
+        await sensor.pause("t")
+        await world.at(5)
+        await sensor.resume("t")
+        await world.at(15)
+        await sensor.pause("t")
+        await world.at(30)
+        await sensor.resume("t")
+        await world.at(200)
+
+        assert [a.data["a"]["n"] for a in world.acted] == [0, 1, 2, 3]
+        assert world.unsettled() == 0
+
+
 async def test_a_resume_while_an_action_still_runs_does_not_repeat_it(world: World) -> None:
     Timed.takes = 100.0
     async with world.running(timed()) as sensor:
