@@ -206,9 +206,7 @@ class ActionError(TiphysError):
     for; the next attempt waits at least that long.
     """
 
-    def __init__(
-        self, message: str, *, retryable: bool = True, retry_after: float = 0.0
-    ) -> None:
+    def __init__(self, message: str, *, retryable: bool = True, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after

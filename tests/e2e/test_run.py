@@ -17,6 +17,19 @@ from tests.e2e._manifests import dependency, dumped, event_source, http_trigger,
 from tests.e2e._program import Program, Receiver, tiphys
 
 
+async def listening(port: int) -> None:
+    """Wait until something listens on the port."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
 async def get(url: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status, await answer.text()
@@ -133,7 +146,8 @@ async def test_a_port_in_use_is_one_clear_message_and_stops_no_other_pipeline(
             dumped(event_source("web", events), sensor("sn", [dependency("d")], [http])),
         )
         await program.start(ready=False)
-        await program.wait_output("Tiphys")
+        await program.wait_output(f"port {used} is in use by another program")
+        await listening(port)
         assert await post(f"http://127.0.0.1:{port}/hook", {"n": 1}) == 200
         await receiver.wait(1)
         status, reasons = await get(f"{program.api}/readyz")

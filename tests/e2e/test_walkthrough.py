@@ -123,7 +123,11 @@ async def test_a_crash_in_between_creates_nothing_twice(
     jobs = await made(client, JOBS, "ci", 10, timeout=60)
     workflows = await made(client, WORKFLOWS, "argo-events", 10, timeout=60)
 
+    await asyncio.sleep(1)  # what comes again comes at about the same time
+
     assert (len(jobs), len(workflows)) == (10, 10)
+    assert len((await client.list(JOBS, "ci")).items) == 10
+    assert len((await client.list(WORKFLOWS, "argo-events")).items) == 10
     commits = {job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] for job in jobs}
     assert commits == {f"commit-{number}" for number in range(10)}
 

@@ -30,74 +30,82 @@ from tiphys.runtime.web import metrics_application, serving
 from tiphys.triggers import Egress
 
 log = structlog.get_logger("argo-events.standalone")
-LogFormat = Literal["auto", "human", "json"]
-LogLevel = Literal["debug", "info", "warn", "error"]
-Compat = Literal["safe", "strict"]
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH", help="Manifests: files, folders, or -.")
+]
+DataDir = Annotated[Path, typer.Option(help="Where the embedded bus keeps its data.")]
+Namespace = Annotated[str, typer.Option(help="Namespace of objects that name none.")]
+SecretsDir = Annotated[
+    Path | None, typer.Option(help="Folder with <name>/<key> files for Secrets.")
+]
+Host = Annotated[str, typer.Option(help="Address on which webhooks and metrics listen.")]
+MetricsPort = Annotated[int, typer.Option(help="Port of /metrics.")]
+ApiPort = Annotated[int, typer.Option(help="Port of the API.")]
+ApiHost = Annotated[
+    str, typer.Option(help="Address of the API; anything but the loopback demands a token.")
+]
+ApiToken = Annotated[
+    str, typer.Option(envvar="TIPHYS_API_TOKEN", help="Token of the API; made up if one is needed.")
+]
+LogFormat = Annotated[
+    Literal["auto", "human", "json"], typer.Option(help="How to write log lines.")
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warn", "error"],
+    typer.Option(help="Least level of log lines.", envvar="LOG_LEVEL"),
+]
+Sync = Annotated[
+    str,
+    typer.Option(
+        help="When the embedded bus forces events to disk: always, or an interval. "
+        "Only a power failure can lose what is not there yet."
+    ),
+]
+Compat = Annotated[
+    Literal["safe", "strict"],
+    typer.Option(
+        help="strict: an absent atLeastOnce acknowledges before acting, as in Argo Events."
+    ),
+]
+AllowExec = Annotated[
+    bool, typer.Option("--allow-exec", help="Let manifests run programs on this machine.")
+]
+EgressAllow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NETWORK", help="Network that HTTP actions may always reach."),
+]
+EgressDeny = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NETWORK",
+        help="Network that HTTP actions may not reach; `private` for all that are not public.",
+    ),
+]
+NoHistory = Annotated[
+    bool, typer.Option("--no-history", help="Take down nothing for trace and lists.")
+]
+NoWatch = Annotated[bool, typer.Option("--no-watch", help="Do not reload when files change.")]
 
 
 def run(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Manifests: files, folders, or -.")
-    ],
-    data_dir: Annotated[Path, typer.Option(help="Where the embedded bus keeps its data.")] = Path(
-        ".tiphys"
-    ),
-    namespace: Annotated[
-        str, typer.Option(help="Namespace of objects that name none.")
-    ] = "default",
-    secrets_dir: Annotated[
-        Path | None, typer.Option(help="Folder with <name>/<key> files for Secrets.")
-    ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address on which webhooks and metrics listen.")
-    ] = "0.0.0.0",
-    metrics_port: Annotated[int, typer.Option(help="Port of /metrics.")] = 7777,
-    api_port: Annotated[int, typer.Option(help="Port of the API.")] = 7778,
-    api_host: Annotated[
-        str,
-        typer.Option(help="Address of the API; anything but the loopback demands a token."),
-    ] = "127.0.0.1",
-    api_token: Annotated[
-        str,
-        typer.Option(envvar="TIPHYS_API_TOKEN", help="Token of the API; made up if one is needed."),
-    ] = "",
-    log_format: Annotated[LogFormat, typer.Option(help="How to write log lines.")] = "auto",
-    log_level: Annotated[
-        LogLevel, typer.Option(help="Least level of log lines.", envvar="LOG_LEVEL")
-    ] = "info",
-    sync: Annotated[
-        str,
-        typer.Option(
-            help="When the embedded bus forces events to disk: always, or an interval. "
-            "Only a power failure can lose what is not there yet."
-        ),
-    ] = DEFAULT_SYNC,
-    compat: Annotated[
-        Compat,
-        typer.Option(
-            help="strict: an absent atLeastOnce acknowledges before acting, as in Argo Events."
-        ),
-    ] = "safe",
-    allow_exec: Annotated[
-        bool, typer.Option("--allow-exec", help="Let manifests run programs on this machine.")
-    ] = False,
-    egress_allow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NETWORK", help="Network that HTTP actions may always reach."),
-    ] = None,
-    egress_deny: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NETWORK",
-            help="Network that HTTP actions may not reach; `private` for all that are not public.",
-        ),
-    ] = None,
-    no_history: Annotated[
-        bool, typer.Option("--no-history", help="Take down nothing for trace and lists.")
-    ] = False,
-    no_watch: Annotated[
-        bool, typer.Option("--no-watch", help="Do not reload when files change.")
-    ] = False,
+    paths: Paths,
+    data_dir: DataDir = Path(".tiphys"),
+    namespace: Namespace = "default",
+    secrets_dir: SecretsDir = None,
+    host: Host = "0.0.0.0",
+    metrics_port: MetricsPort = 7777,
+    api_port: ApiPort = 7778,
+    api_host: ApiHost = "127.0.0.1",
+    api_token: ApiToken = "",
+    log_format: LogFormat = "auto",
+    log_level: LogLevel = "info",
+    sync: Sync = DEFAULT_SYNC,
+    compat: Compat = "safe",
+    allow_exec: AllowExec = False,
+    egress_allow: EgressAllow = None,
+    egress_deny: EgressDeny = None,
+    no_history: NoHistory = False,
+    no_watch: NoWatch = False,
 ) -> None:
     """Run the pipelines of manifests; the bus is embedded unless an EventBus says otherwise."""
     logs.set_up(log_format, log_level)

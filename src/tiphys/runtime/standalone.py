@@ -32,6 +32,7 @@ from tiphys.sources._runner import EventSourceRunner, Surroundings
 from tiphys.triggers import Egress
 
 log = structlog.get_logger("argo-events.standalone")
+SUBSCRIBING = 10.0  # seconds that sensors get before the event sources start
 Runner = EventSourceRunner | SensorRunner
 
 
@@ -217,9 +218,15 @@ class Standalone:
         for bus in changed_buses:
             await self._buses.drop(bus)
         self.failures.clear()
-        for key, manifest in wanted.items():
+        # Sensors first: an event that is accepted before a new sensor has its subscription would
+        # not reach it.
+        for key, sensor in desired.sensors.items():
             if key not in self._runners:
-                await self._start(key, manifest, desired)
+                await self._start(key, sensor, desired)
+        await self._subscribed()
+        for key, source in desired.event_sources.items():
+            if key not in self._runners:
+                await self._start(key, source, desired)
         fresh = [key for key in self._runners if key not in was_running]
         again = [key for key in stale if key in self._runners]
         return Changes(fresh, again, [key for key in stale if key not in wanted])
@@ -238,6 +245,16 @@ class Standalone:
             return
         self._runners[key] = runner
         await runner.start()
+
+    async def _subscribed(self) -> None:
+        """Wait until the sensors have their subscriptions, but not for ever."""
+        waiting = list(self.sensors.values())
+        try:
+            async with asyncio.timeout(SUBSCRIBING):
+                while not all(s.ready for s in waiting):  # noqa: ASYNC110  nothing tells
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            log.warning("Some sensors do not have their subscriptions yet; going on without them")
 
     async def _bus(self, key: BusKey, desired: Desired, secrets: SecretStore) -> OpenBus:
         manifests = {

@@ -8,8 +8,6 @@ otherwise run anything on this machine.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from asyncio.subprocess import PIPE, STDOUT, Process
 
 from pydantic import Field
@@ -17,10 +15,9 @@ from pydantic import Field
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import Duration, Parameter, TriggerConfig
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers._shared.processes import ended, environment, feed, tail
 
 KEPT = 4096  # last bytes of the output that are shown
-PASSED_ON = ("PATH", "HOME", "LANG", "TZ")  # of our environment; the rest may hold secrets
-GRACE = 5.0  # seconds between asking the program to end and ending it
 
 
 class Config(TriggerConfig):
@@ -56,14 +53,14 @@ class Exec(Trigger[Config]):
         try:
             async with asyncio.timeout(config.timeout):
                 output, _ = await asyncio.gather(
-                    _tail(process), _feed(process, firing.payload or b"")
+                    tail(process.stdout, KEPT), feed(process, firing.payload or b"")
                 )
                 await process.wait()
         except TimeoutError as error:
             message = f"{config.command[0]} did not end within {config.timeout:g} s"
             raise TriggerError(message) from error
         finally:
-            await _ended(process)
+            await ended(process)
         shown = output.decode(errors="replace").strip()
         if process.returncode:
             raise TriggerError(
@@ -78,56 +75,16 @@ class Exec(Trigger[Config]):
 
     async def _started(self, firing: Firing[Config]) -> Process:
         config = firing.config
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"TIPHYS_ACTION_ID": firing.action_id, **config.env}
         try:
             return await asyncio.create_subprocess_exec(
                 *config.command,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=STDOUT,
-                env=environment,
+                env=environment(firing.action_id, config.env),
                 cwd=config.working_directory or None,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             message = f"cannot run {config.command[0]}: {error}"
             raise TriggerError(message, retryable=False) from error
-
-
-async def _feed(process: Process, payload: bytes) -> None:
-    """Write the standard input; a program that does not read it is no error."""
-    assert process.stdin is not None
-    try:
-        process.stdin.write(payload)
-        await process.stdin.drain()
-    except ConnectionError:
-        return
-    finally:
-        process.stdin.close()
-
-
-async def _tail(process: Process) -> bytes:
-    """The last bytes of the output, however long it is."""
-    assert process.stdout is not None
-    tail = b""
-    while chunk := await process.stdout.read(64 * 1024):
-        tail = (tail + chunk)[-KEPT:]
-    return tail
-
-
-async def _ended(process: Process) -> None:
-    """Make sure that neither the program nor what it started lives on."""
-    if process.returncode is not None:
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            async with asyncio.timeout(GRACE):
-                await process.wait()
-                return
-        except TimeoutError:
-            continue

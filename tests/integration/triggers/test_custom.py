@@ -93,8 +93,11 @@ def bytes_of(message: bytes, number: int) -> bytes:
 async def trigger_server(pair: Pair | None = None) -> AsyncIterator[TriggerServer]:
     """A running server; with a certificate it speaks TLS."""
     target = TriggerServer(pair)
-    methods = {"FetchResource": target.fetch, "Execute": target.execute}
-    methods["ApplyPolicy"] = target.judge
+    methods: dict[str, Any] = {
+        "FetchResource": target.fetch,
+        "Execute": target.execute,
+        "ApplyPolicy": target.judge,
+    }
     handlers = {name: grpc.unary_unary_rpc_method_handler(call) for name, call in methods.items()}
     server = grpc.aio.server()
     service = grpc.method_handlers_generic_handler("triggers.Trigger", handlers)
@@ -144,7 +147,7 @@ async def test_the_spec_is_yaml_with_texts_only() -> None:
     async with trigger_server() as target:
         await fire(target, spec=spec)
 
-    assert json.loads(yaml_json.yaml_to_json(target.fetched[0])) == spec
+    assert json.loads(yaml_json.convert(target.fetched[0])) == spec
 
 
 async def test_parameters_change_what_the_server_fetched() -> None:

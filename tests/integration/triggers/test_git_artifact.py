@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.integration._servers import Server, binary
 from tests.integration.triggers.test_artifacts import Impatient
 from tiphys.errors import TriggerError
 from tiphys.testing.sources import FixedSecrets
-from tiphys.triggers import TriggerContext
+from tiphys.triggers import TriggerContext, artifacts
 from tiphys.triggers.artifacts import ArtifactLocation, _clone, _github_app, read_manifest
 
 PATH = "ci/job.yaml"
@@ -248,6 +249,19 @@ async def test_a_place_without_a_repository_is_an_error(
 ) -> None:
     with pytest.raises(TriggerError, match="there is no repository at file://"):
         await kind_at(ctx, f"file://{tmp_path}/nothing")
+
+
+async def test_a_missing_library_is_an_error_with_the_command_that_installs_it(
+    ctx: TriggerContext, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(artifacts, "_clone")
+    monkeypatch.delitem(sys.modules, _clone.__name__)
+    monkeypatch.setitem(sys.modules, "dulwich.client", None)
+
+    with pytest.raises(TriggerError, match=r"run: pip install 'tiphys\[dulwich\]'") as caught:
+        await kind_at(ctx, repository.url)
+
+    assert not caught.value.retryable
 
 
 class Backend:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.integration.triggers._cluster import (
@@ -19,13 +20,20 @@ from tests.integration.triggers._cluster import (
     prepared,
     unreachable_kubeconfig,
 )
+from tiphys.aio import SystemClock
 from tiphys.errors import ClusterNotConfigured, TriggerError
 from tiphys.kube import CONFIG_MAPS, Client, Resource
+from tiphys.manifests.sensor import Trigger as TriggerManifest
+from tiphys.observe.history import History
+from tiphys.observe.metrics import Metrics
+from tiphys.sensors.actions import Action, ActionFailed, ActionRunner
+from tiphys.sensors.event import Event
+from tiphys.sensors.plan import plan_action
 from tiphys.testing.clock import VirtualClock
 from tiphys.testing.kubernetes import APIServer
 from tiphys.testing.sources import FixedSecrets
-from tiphys.testing.triggers import Target, TriggerContract
-from tiphys.triggers import Outcome, TriggerContext, triggers
+from tiphys.testing.triggers import EVENT, Target, TriggerContract
+from tiphys.triggers import Outcome, Trigger, TriggerContext, triggers
 from tiphys.triggers.k8s import Config, K8s, merged
 
 Object = dict[str, Any]
@@ -433,6 +441,51 @@ async def test_the_object_is_observed_as_it_is_now(ctx: TriggerContext, client: 
     assert await trigger.observe(Outcome()) is None
 
 
+async def run_with_policy(ctx: TriggerContext, policy: Object) -> None:
+    """One action as the engine performs it, with two attempts."""
+    plan = plan_action(
+        TriggerManifest.model_validate(
+            {
+                "template": {"name": "tr", "k8s": {"source": {"resource": job(generateName="b-")}}},
+                "policy": {"k8s": {"labels": {"state": "done"}, **policy}},
+                "retryStrategy": {"steps": 2, "duration": "1ms"},
+            }
+        )
+    )
+    metrics = Metrics()
+    runner = ActionRunner(
+        plan, namespace="ns", sensor="sn", metrics=metrics, history=History(metrics),
+        clock=SystemClock(),
+    )  # fmt: skip
+    await runner.start(ctx)
+    await runner.run(Action("action-1", {"dep": Event(EVENT)}))
+
+
+async def test_an_action_succeeds_when_its_object_gets_the_labels(
+    ctx: TriggerContext, client: Client
+) -> None:
+    acting = asyncio.create_task(run_with_policy(ctx, {"backoff": {"duration": "20ms"}}))
+    async with asyncio.timeout(10):
+        while not (items := (await client.list(JOBS, "ns")).items):
+            await asyncio.sleep(0.01)
+        (name,) = [item["metadata"]["name"] for item in items]
+        await client.patch(JOBS, name, {"metadata": {"labels": {"state": "done"}}}, "ns")
+        await acting
+
+    assert len((await client.list(JOBS, "ns")).items) == 1
+
+
+async def test_each_attempt_has_an_object_of_its_own_when_the_labels_do_not_come(
+    ctx: TriggerContext, client: Client
+) -> None:
+    policy = {"backoff": {"duration": "1ms", "steps": 2}, "errorOnBackoffTimeout": True}
+
+    with pytest.raises(ActionFailed, match="failed to determine status of the triggered resource"):
+        await run_with_policy(ctx, policy)
+
+    assert len((await client.list(JOBS, "ns")).items) == 2
+
+
 async def test_what_is_not_allowed_is_named_with_the_rule_that_allows_it(
     tmp_path: Path, server: APIServer, ctx: TriggerContext
 ) -> None:
@@ -497,3 +550,14 @@ async def test_an_operation_that_a_parameter_made_unknown_does_nothing(
         await act(ctx, config_map(), "erase")
 
     assert await client.get(CONFIG_MAPS, "cm", "ns")
+
+
+async def test_rendering_needs_no_cluster_and_no_network(ctx: TriggerContext) -> None:
+    trigger = K8s()
+    await Trigger.start(trigger, ctx)  # as `tiphys test` does
+    written = Config.model_validate({"source": {"resource": config_map()}, "liveObject": True})
+    remote = Config.model_validate({"source": {"url": {"path": "http://127.0.0.1:1/"}}})
+
+    assert await trigger.fetch(written) == orjson.dumps(config_map())
+    with pytest.raises(TriggerError, match=r"source\.url: nothing is read over the network here"):
+        await trigger.fetch(remote)

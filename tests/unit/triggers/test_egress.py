@@ -55,7 +55,8 @@ def test_an_address_is_permitted_as_the_lists_say(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, other: ipaddress.IPv4Address
 ) -> None:
     text = str(address)
+    meant = getattr(address, "ipv4_mapped", None) or address
 
     assert Egress.parse([text], [text]).permits(text)
     assert not Egress.parse([], [text]).permits(text)
-    assert Egress.parse([], [str(other)]).permits(text) == (address != other)
+    assert Egress.parse([], [str(other)]).permits(text) == (meant != other)

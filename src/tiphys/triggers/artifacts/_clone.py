@@ -67,9 +67,10 @@ def content(
     """
     for address in addresses:
         with _failures(address), _client(address, access) as (client, place):
-            found = client.get_refs(place.encode()).refs
-            for ref in refs:
-                if (commit := found.get(ref.encode())) is not None:  # type: ignore[call-overload]  # a kind of bytes
+            names = [ref.encode() for ref in refs]
+            found = client.get_refs(place.encode(), ref_prefix=names).refs  # big ones have 100,000
+            for name in names:
+                if (commit := found.get(name)) is not None:  # type: ignore[call-overload]  # a kind of bytes
                     return _remembered(client, place, address, commit, path, directory)
     raise TriggerError(f"{shown(addresses[-1])} has no {refs[0]}", retryable=False)
 

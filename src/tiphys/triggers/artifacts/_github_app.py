@@ -45,7 +45,8 @@ def _claim(app: int, private_key: str, clock: Clock) -> str:
         from cryptography.hazmat.primitives.asymmetric import padding, rsa
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ModuleNotFoundError as error:
-        raise MissingExtraError("artifact source", "git", "cryptography") from error
+        missing = MissingExtraError("artifact source", "git", "cryptography")
+        raise TriggerError(str(missing), retryable=False) from error
     try:
         key = load_pem_private_key(private_key.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

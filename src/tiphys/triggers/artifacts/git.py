@@ -100,13 +100,14 @@ def problems(artifact: GitArtifact) -> list[str]:
 
 
 async def read(artifact: GitArtifact, ctx: TriggerContext, *, seconds: float = SECONDS) -> bytes:
-    """The content of the file.  Raises :exc:`TriggerError` and :exc:`MissingExtraError`."""
+    """The content of the file.  Raises :exc:`TriggerError`."""
     if bad := problems(artifact):
         raise TriggerError("; ".join(bad), retryable=False)
     try:
         from tiphys.triggers.artifacts import _clone
     except ModuleNotFoundError as error:
-        raise MissingExtraError("artifact source", "git", error.name or "dulwich") from error
+        missing = MissingExtraError("artifact source", "git", error.name or "dulwich")
+        raise TriggerError(str(missing), retryable=False) from error
     for address in artifact.addresses:
         if host := _host(address):
             await check_addresses(host, ctx.egress)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ssl
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -44,6 +45,9 @@ class S3Artifact(Block):
     ca_certificate: SecretRef | None = Field(
         None, description="PEM bundle that replaces the system's trusted roots."
     )
+    events: list[str] = Field([], description="Accepted; without effect.")
+    filter: Any = Field(None, description="Accepted; without effect.")
+    metadata: dict[str, str] = Field({}, description="Accepted; without effect.")
 
 
 def problems(artifact: S3Artifact) -> list[str]:

@@ -36,7 +36,7 @@ from tests.integration.triggers._providers.amqp_types import (
 KEY_NAME, KEY = "builder", "c2VjcmV0LWtleS1vZi1hLWJ1aWxkZXI="
 LARGEST = 64 * 1024  # bytes of a message
 OPEN, BEGIN, ATTACH, FLOW, TRANSFER, DISPOSITION, DETACH, END, CLOSE = range(0x10, 0x19)
-ERROR, ACCEPTED, SOURCE, TARGET = 0x1D, 0x24, 0x28, 0x29
+ERROR, ACCEPTED, REJECTED, SOURCE, TARGET = 0x1D, 0x24, 0x25, 0x28, 0x29
 MECHANISMS, INIT, OUTCOME = 0x40, 0x41, 0x44
 PROPERTIES, APPLICATION_PROPERTIES, DATA, VALUE = 0x73, 0x74, 0x75, 0x77
 CBS, MANAGEMENT = "$cbs", "$management"
@@ -65,8 +65,7 @@ class Link:
     handle: int
     address: str
     receives: bool  # the broker does
-    unfinished: bytes = b""
-    sent: int = 0
+    unfinished: bytes = b""  # what came of a message
 
 
 class Broker:
@@ -171,7 +170,13 @@ class Connection:
                 return channel, performative.code, performative.value, decoder.rest()
 
     def _send(
-        self, channel: int, code: int, fields: list[Any], payload: bytes = b"", *, sasl: bool = False
+        self,
+        channel: int,
+        code: int,
+        fields: list[Any],
+        payload: bytes = b"",
+        *,
+        sasl: bool = False,
     ) -> None:
         content = encode(Described(code, fields)) + payload
         self.writer.write(struct.pack(">IBBH", len(content) + 8, 2, int(sasl), channel) + content)
@@ -233,9 +238,16 @@ class Connection:
         link.unfinished += payload
         if len(fields) > 5 and fields[5]:
             return  # more of it comes
-        message, link.unfinished = _message(link.address, link.unfinished)
-        accepted = [UInt(fields[1]), UInt(fields[1]), True, Described(ACCEPTED, []), False]
-        self._send(link.channel, DISPOSITION, [True, *accepted])
+        content, link.unfinished = link.unfinished, b""
+        outcome = Described(ACCEPTED, [])
+        if len(content) > LARGEST:
+            error = [Symbol("amqp:link:message-size-exceeded"), "the message is too large", None]
+            outcome = Described(REJECTED, [Described(ERROR, error)])
+        number = UInt(fields[1])
+        self._send(link.channel, DISPOSITION, [True, number, number, True, outcome, False])
+        if outcome.code == REJECTED:
+            return
+        message = _message(link.address, content)
         if link.address.endswith((CBS, MANAGEMENT)):
             self._answer(link.address, message)
         else:
@@ -273,8 +285,8 @@ class Connection:
                 self._send(link.channel, TRANSFER, [*head, *rest], payload)
 
 
-def _message(entity: str, content: bytes) -> tuple[Message, bytes]:
-    """A message from its sections, and nothing that is left."""
+def _message(entity: str, content: bytes) -> Message:
+    """A message from its sections."""
     decoder, body = Decoder(content), b""
     message = Message(entity, b"", [], {})
     while decoder.more():
@@ -288,7 +300,7 @@ def _message(entity: str, content: bytes) -> tuple[Message, bytes]:
         elif section.code == VALUE:
             body = section.value.encode()
     message.body = body
-    return message, b""
+    return message
 
 
 def _path(address: str) -> str:
