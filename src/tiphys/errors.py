@@ -9,6 +9,7 @@ Every error this package raises on purpose.
   + BusError               the bus did not do what it was asked for; worth another try
     - BusUnavailable       there is no link to the bus at the moment
     - PublishError         the bus did not take the event; the source must not acknowledge it
+      . EventTooLarge      it is bigger than the bus takes; trying again cannot help
     - Conflict             somebody else changed a value of the state first
     - EventDecodeError     a message on the bus is not a CloudEvent
   + KubernetesError        the Kubernetes API refused a request, or the cluster cannot be found
@@ -45,6 +46,7 @@ __all__ = [
     "ClusterUnavailable",
     "Conflict",
     "EventDecodeError",
+    "EventTooLarge",
     "Forbidden",
     "Gone",
     "Invalid",
@@ -123,6 +125,10 @@ class BusUnavailable(BusError):
 
 class PublishError(BusError):
     """The bus did not take the event; the source must not acknowledge it."""
+
+
+class EventTooLarge(PublishError):
+    """The event is bigger than the bus takes; trying again cannot help."""
 
 
 class Conflict(BusError):

@@ -23,6 +23,7 @@ from tiphys.errors import (
 from tiphys.kube._resources import Resource
 
 SHOWN = 512  # characters of an answer that is no Status object
+TOO_NEW = "ResourceVersionTooLarge"
 UNAVAILABLE = (502, 503, 504)
 CLASSES: dict[int, type[KubernetesError]] = {
     403: Forbidden,
@@ -85,6 +86,8 @@ def from_status(
     if retry_after is None and "retryAfterSeconds" in details:
         retry_after = float(details["retryAfterSeconds"])
     kind = AlreadyExists if reason == "AlreadyExists" else CLASSES.get(status, KubernetesError)
+    if any(cause.get("reason") == TOO_NEW for cause in details.get("causes") or ()):
+        kind = Gone  # the server was restored from a backup: the version is of a lost future
     message = f"cannot {target}: {said or f'HTTP status {status}'}"
     if status == 403 and target.resource is not None and _NOT_AUTHORIZED.search(said):
         message += f"\nthis would allow it, bound to that user:\n{target.rule()}"

@@ -93,7 +93,8 @@ async def try_again(
         name: dataclasses.replace(event, data=(data or {}).get(name, event.data))
         for name, event in letter.events.items()
     }
-    action = Action(letter.id, {name: Event(event) for name, event in events.items()})
+    arguments = {name: Event(event) for name, event in events.items()}
+    action = Action(letter.id, arguments, refused=letter.refused)
     await delivery.execution.runner.run(action)
 
 

@@ -32,12 +32,14 @@ class Action:
     """
     One firing of a trigger: the events by dependency, and an id that any repetition shares.
 
-    *origins* are the ids of the events on the bus where *events* are made of several of them.
+    *origins* are the ids of the events on the bus where *events* are made of several of them;
+    *refused* counts the outcomes that the trigger's policy refused before.
     """
 
     id: str
     events: Mapping[str, Event]
     origins: tuple[str, ...] = ()
+    refused: int = 0
 
     @property
     def event_ids(self) -> tuple[str, ...]:
@@ -52,12 +54,19 @@ def action_id(sensor: str, trigger: str, events: Mapping[str, Event]) -> str:
 
 
 class ActionFailed(TiphysError):
-    """All attempts failed; *firing* is what the last one tried, as far as it got."""
+    """
+    All attempts failed; *firing* is what the last one tried, as far as it got.
 
-    def __init__(self, error: str, attempts: int, firing: Firing[Any] | None) -> None:
+    *refused* counts the outcomes that the policy refused, as in :class:`Action`.
+    """
+
+    def __init__(
+        self, error: str, attempts: int, firing: Firing[Any] | None, refused: int = 0
+    ) -> None:
         super().__init__(error)
         self.attempts = attempts
         self.firing = firing
+        self.refused = refused
 
 
 class ActionRunner:
@@ -103,7 +112,7 @@ class ActionRunner:
         Raises :exc:`ActionFailed`.
         """
         pauses = self.plan.backoff.pauses()
-        attempt = refused = 0
+        attempt, refused = 0, action.refused
         while True:
             attempt += 1
             firing: Firing[Any] | None = None
@@ -124,7 +133,7 @@ class ActionRunner:
                 pause = next(pauses, None) if error.retryable else None
                 if pause is None:
                     self._exhausted.inc()
-                    raise ActionFailed(str(error), attempt, firing) from error
+                    raise ActionFailed(str(error), attempt, firing, refused) from error
                 await self._clock.sleep(max(pause, error.retry_after))
             else:
                 self._observe(started, action, succeeded=True)
@@ -158,6 +167,7 @@ class ActionRunner:
             events={name: event.cloud_event for name, event in action.events.items()},
             block=block,
             payload=payload,
+            refused=failure.refused,
         )
 
     def _observe(self, started: float, action: Action, *, succeeded: bool) -> None:

@@ -29,7 +29,8 @@ class DeadLetter:
     One action that failed for good.
 
     *id* is the action's id; *time* RFC 3339; *trigger_type* the manifest key; *block* what the
-    trigger would have run with, parameters applied where that still worked.
+    trigger would have run with, parameters applied where that still worked; *refused* counts the
+    outcomes that the trigger's policy refused.
     """
 
     id: str
@@ -42,6 +43,7 @@ class DeadLetter:
     events: Mapping[str, CloudEvent]
     block: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     payload: str | None = None
+    refused: int = 0
     time: str = dataclasses.field(default_factory=timestamp)
 
     def summary(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class DeadLetter:
             "attempts": self.attempts,
             "block": self.block,
             "payload": self.payload,
+            "refused": self.refused,
         }
 
     def encode(self) -> bytes:
@@ -82,6 +85,7 @@ class DeadLetter:
             attempts=members["attempts"],
             block=members["block"],
             payload=members["payload"],
+            refused=members.get("refused", 0),
             time=members["time"],
             events={
                 name: CloudEvent.decode(json.dumps(event).encode())

@@ -41,7 +41,7 @@ class Acknowledgement(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class DependencyPlan:
-    """One dependency, compiled."""
+    """One dependency, compiled; *problem* is what keeps the triggers that use it from running."""
 
     name: str
     event_source: str
@@ -49,6 +49,7 @@ class DependencyPlan:
     transform: Transform | None
     filter: DependencyFilter | None
     start_from: str = ""
+    problem: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +133,9 @@ def plan_trigger(
         dead_letter = plan_action(manifest.dlq_trigger)
     flow = plan_flow(manifest, condition, declared)
     used = [*condition.names, *filter(None, [awaited(manifest)])]
+    for name in used:
+        if problem := dependencies[name].problem:
+            raise ManifestError(f"the dependency {name!r} cannot be used: {problem}")
     return TriggerPlan(
         name=template.name,
         conditions=template.conditions,
@@ -198,15 +202,19 @@ def _interval(limit: RateLimit | None) -> float | None:
 
 
 def _dependency(dependency: Dependency) -> DependencyPlan:
-    transform = dependency.transform
-    compiled = None
-    if transform is not None and (transform.jq or transform.script):
-        compiled = compile_transform(transform.jq or None, transform.script or None)
-    return DependencyPlan(
+    block = dependency.transform
+    plan = DependencyPlan(
         name=dependency.name,
         event_source=dependency.event_source_name,
         event_name=dependency.event_name,
-        transform=compiled,
-        filter=compile_filters(dependency),
+        transform=None,
+        filter=None,
         start_from=dependency.start_from,
     )
+    try:
+        transform = None
+        if block is not None and (block.jq or block.script):
+            transform = compile_transform(block.jq or None, block.script or None)
+        return dataclasses.replace(plan, transform=transform, filter=compile_filters(dependency))
+    except LanguageError as error:
+        return dataclasses.replace(plan, problem=str(error))

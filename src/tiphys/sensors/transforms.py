@@ -43,5 +43,9 @@ def compile_transform(jq: str | None, script: str | None) -> Transform:
     Raises CompileError with the place of the first mistake.
     """
     if jq:
+        jq_language.require_engine()
         return Transform(jq_language.compile(jq))
-    return Transform(lua.compile(script) if script else None)
+    if not script:
+        return Transform(None)
+    lua.require_engine()
+    return Transform(lua.compile(script))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tiphys.aio import capped_backoff
 from tiphys.errors import (
     BusUnavailable,
+    EventTooLarge,
     ManifestError,
     MissingExtraError,
     PublishError,
@@ -40,6 +41,7 @@ T = TypeVar("T")
 NOT_STORED = b"failed to record event"
 UNAVAILABLE = Reply(503, NOT_STORED, {"retry-after": "5"})
 NOT_RECORDED = Reply(500, NOT_STORED)
+TOO_LARGE = Reply(413, b"the event is bigger than the event bus takes")
 BROKEN = Reply(500, b"internal error")
 LONGEST_HEADER = 4096  # characters; many clients give up at 8190
 
@@ -115,6 +117,8 @@ class PushService:
             return refused.reply()
         except BusUnavailable:
             return UNAVAILABLE
+        except EventTooLarge:
+            return TOO_LARGE
         except PublishError:
             return NOT_RECORDED
         except Exception:  # noqa: BLE001 - one request's bug must not stop the others

@@ -10,6 +10,7 @@ from typing import Any
 from tiphys.aio import capped_backoff
 from tiphys.errors import (
     BusUnavailable,
+    EventTooLarge,
     ManifestError,
     MissingExtraError,
     PublishError,
@@ -164,6 +165,8 @@ class PullService:
             except BusUnavailable:
                 if not await self._unless_stopping(self._link.wait()):
                     return False
+            except EventTooLarge:
+                return True  # reported; given back, it would come again for ever
             except PublishError:
                 tries += 1
                 if self._gives_back(tries):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tiphys.aio import Clock, SystemClock
 from tiphys.bus import Bus, Delivery, Journal, Limits, Record, State, Subscription
-from tiphys.errors import BusUnavailable, PublishError
+from tiphys.errors import BusUnavailable, EventTooLarge, PublishError
 from tiphys.events import CloudEvent
 from tiphys.testing._memory import Link, LinkedState, MemoryJournal
 
@@ -19,7 +19,8 @@ class MemoryBus(Bus):
     Everything a bus does, in one process and without durability.
 
     :meth:`close` keeps what is stored, so a later :meth:`start` is a restart of the client.
-    *refuse* is the number of coming publications that fail with :exc:`PublishError`.  Setting
+    *refuse* is the number of coming publications that fail with :exc:`PublishError`,
+    *largest* that of the bytes of an event's data that it takes.  Setting
     :attr:`connected` cuts or mends the link.  A message comes again *ack_wait* seconds of the clock
     after it was delivered and not settled, and at once when its subscription was closed.
     """
@@ -33,6 +34,7 @@ class MemoryBus(Bus):
         limits: Limits | None = None,
     ) -> None:
         self.refuse = 0
+        self.largest: int | None = None
         self.ack_wait = ack_wait
         self._duplicates = duplicates
         self._link = Link(clock or SystemClock())
@@ -72,6 +74,8 @@ class MemoryBus(Bus):
             if left <= 0:
                 raise BusUnavailable(f"no link to the bus within {timeout:g} s")
             await self._link.change(left)
+        if self.largest is not None and len(event.data or b"") > self.largest:
+            raise EventTooLarge(f"the bus in memory takes {self.largest} bytes")
         if self.refuse:
             self.refuse -= 1
             raise PublishError("the bus in memory was told to refuse")

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import structlog
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from pydantic import Field
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import Parameter, SecretRef, TriggerConfig, go_default
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
-from tiphys.triggers._shared import payload
+from tiphys.triggers._shared import aws, payload
 from tiphys.triggers._shared.clients import ClientCache, digest
 from tiphys.triggers._shared.secrets import retrieving
 
 SHOWN = 256  # characters of a function's result that are kept for people
-LONGEST = 900  # seconds that a function may run
 MARGIN = timedelta(minutes=5)  # before the credentials of a role expire
-_PASSING = (409, 429)  # statuses below 500 that may be others the next time
-
-# At DEBUG these write requests and answers, credentials included, to the log.
-for _name in ("botocore", "aiobotocore"):
-    logging.getLogger(_name).setLevel(logging.INFO)
 
 log = structlog.get_logger("argo-events.sensor")
 
@@ -72,8 +61,7 @@ class AWSLambda(Trigger[Config]):
         """Invoke the function; the status policy sees 200, 202 or 204."""
         config = firing.config
         event = payload.required(config.payload, firing.payload)
-        failed = f"failed to invoke function {config.function_name}"
-        try:
+        with aws.failures(f"failed to invoke function {config.function_name}"):
             client = await self._client(config)
             answer = await client.invoke(
                 FunctionName=config.function_name,
@@ -82,15 +70,6 @@ class AWSLambda(Trigger[Config]):
             )
             async with answer["Payload"] as stream:
                 result = (await stream.read()).decode(errors="replace")[:SHOWN]
-        except ClientError as error:
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            final = 400 <= status < 500 and status not in _PASSING
-            raise TriggerError(f"{failed}: {error}", retryable=not final) from error
-        except (BotoCoreError, ValueError) as error:
-            final = isinstance(error, ParamValidationError | ValueError)
-            raise TriggerError(f"{failed}: {error}", retryable=not final) from error
-        except (OSError, TimeoutError) as error:
-            raise TriggerError(f"{failed}: {error or type(error).__name__}") from error
         if problem := answer.get("FunctionError"):
             result = f"the function failed ({problem}): {result}"
             log.warning(
@@ -126,7 +105,7 @@ class AWSLambda(Trigger[Config]):
                 credentials = await self._keys(config)
 
         async def opened() -> contextlib.AbstractAsyncContextManager[Any]:
-            return _opened("lambda", config.region, credentials)
+            return aws.opened("lambda", config.region, credentials)
 
         return await self._clients.get((config.region, key, bool(credentials)), opened)
 
@@ -147,7 +126,7 @@ class AWSLambda(Trigger[Config]):
         async with self._lock:
             known = self._roles.get(key)
             if known is None or self.ctx.clock.now() > _expiry(known) - MARGIN:
-                async with _opened("sts", config.region, {}) as client:
+                async with aws.opened("sts", config.region, {}) as client:
                     answer = await client.assume_role(
                         RoleArn=config.role_arn, RoleSessionName=f"tiphys-{self.ctx.sensor}"[:64]
                     )
@@ -162,17 +141,3 @@ class AWSLambda(Trigger[Config]):
 def _expiry(credentials: dict[str, Any]) -> datetime:
     expiry: datetime = credentials["Expiration"]
     return expiry
-
-
-@contextlib.asynccontextmanager
-async def _opened(service: str, region: str, credentials: dict[str, str]) -> AsyncIterator[Any]:
-    config = AioConfig(
-        connect_timeout=10,
-        read_timeout=LONGEST + 10,
-        retries={"mode": "standard", "total_max_attempts": 3},
-    )
-    session = get_session()
-    async with session.create_client(
-        service, region_name=region, config=config, **credentials
-    ) as client:
-        yield client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredential
@@ -62,7 +63,7 @@ class AzureEventHubs(Trigger[Config]):
         pool = await self._pool(config)
         try:
             async with pool.client() as client, asyncio.timeout(SEND):
-                await client.send_event(event)
+                await _send(client, event)
         except TimeoutError as error:
             raise TriggerError(f"{failed}: no answer within {SEND} s") from error
         except EventHubError as error:
@@ -113,6 +114,19 @@ def _client(config: Config, credential: EventHubSharedKeyCredential) -> EventHub
         auth_timeout=SEND,
         use_tls=not config.use_development_emulator,
     )
+
+
+async def _send(client: EventHubProducerClient, event: EventData) -> None:
+    try:
+        await client.send_event(event)
+    except asyncio.CancelledError as cancelled:
+        # A connection of which the library waits for the first answer is known to its frames
+        # alone, and is not closed with the client.
+        for frame, _ in traceback.walk_tb(cancelled.__traceback__):
+            writer = getattr(frame.f_locals.get("self"), "writer", None)
+            if isinstance(writer, asyncio.StreamWriter):
+                writer.close()
+        raise
 
 
 def _final(error: EventHubError) -> bool:

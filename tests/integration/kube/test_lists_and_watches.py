@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientTimeout
 
 from tests.integration.kube._contract import KubernetesContract, config_map, make
-from tiphys.errors import ClusterUnavailable, KubernetesError
+from tiphys.errors import KubernetesError
 from tiphys.kube import CONFIG_MAPS, NAMESPACES, PODS, Client, name_of
 from tiphys.kube._failures import Target
 
@@ -155,7 +155,7 @@ class TestPages(KubernetesContract):
         assert [name_of(item) for item in answer["items"]] == ["a"]
 
     async def test_the_future_cannot_be_listed(self, client: Client, namespace: str) -> None:
-        with pytest.raises(ClusterUnavailable, match="Too large resource version") as refused:
+        with pytest.raises(Gone, match="Too large resource version") as refused:
             await self.raw(client, namespace, resourceVersion="999999999999")
 
         assert refused.value.status == 504

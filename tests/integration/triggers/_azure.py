@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
-from tests._ports import free_port
 from tests.integration.triggers._providers.azure import Broker, Message
 from tiphys.testing.triggers import Target
 
+SECURE = 5671  # the only port that the libraries speak TLS to; hence hosts of our own
+TLS_HANDSHAKE = b"\x16\x03"
 N = {"src": {"dependencyName": "dep", "dataKey": "n"}}
 LARGE = [{"src": {"dependencyName": "dep", "value": "x" * 100_000}, "dest": "n"}]
 
@@ -30,9 +30,8 @@ class BrokerTarget(Target):
 
 
 @contextlib.asynccontextmanager
-async def first_bytes() -> AsyncIterator[tuple[int, asyncio.Future[bytes]]]:
-    """A port, and what is said there first; there is no answer."""
-    port = free_port()
+async def first_bytes(host: str) -> AsyncIterator[asyncio.Future[bytes]]:
+    """What is said first on the port for TLS; there is no answer."""
     heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,5 +40,5 @@ async def first_bytes() -> AsyncIterator[tuple[int, asyncio.Future[bytes]]]:
             heard.set_result(content)
         writer.close()
 
-    async with await asyncio.start_server(hear, "127.0.0.1", port):
-        yield port, heard
+    async with await asyncio.start_server(hear, host, SECURE):
+        yield heard

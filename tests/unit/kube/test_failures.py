@@ -31,6 +31,12 @@ def status(code: int, reason: str = "", message: str = "", **details: object) ->
     ).encode()
 
 
+def test_a_version_that_a_restored_server_does_not_know_yet_is_gone() -> None:
+    body = status(504, "Timeout", causes=[{"reason": "ResourceVersionTooLarge"}])
+
+    assert type(failure(504, body, {}, TARGET)) is Gone
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "kind"),
     [

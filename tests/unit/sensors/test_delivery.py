@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -312,6 +313,29 @@ async def test_a_broken_trigger_is_reported_and_the_others_run(
         assert "nobody" in sensor.statuses["broken"].error
         assert sensor.statuses["unknown"].phase == "broken"
         assert sensor.statuses["good"].phase == "running"
+
+
+async def test_a_script_without_its_engine_breaks_the_trigger_and_drops_no_events(
+    sensors: Sensors, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lupa", None)
+    monkeypatch.setitem(sys.modules, "jq", None)
+    dependencies = [
+        dependency("a", filters={"script": "return true"}),
+        dependency("b", transform={"jq": "."}),
+        dependency("c"),
+    ]
+    triggers = [
+        recorder("filters", conditions="a"),
+        recorder("transforms", conditions="b"),
+        recorder("good", conditions="c"),
+    ]
+    async with sensors.running({"dependencies": dependencies, "triggers": triggers}) as sensor:
+        errors = {name: status.error for name, status in sensor.statuses.items()}
+
+    assert "pip install 'tiphys[lupa]'" in errors["filters"]
+    assert "pip install 'tiphys[jq]'" in errors["transforms"]
+    assert not errors["good"]
 
 
 async def test_a_message_that_is_no_event_is_dropped_and_the_next_ones_pass(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.sensors.conftest import Recording, Sensors, dependency, recorder
+from tests.unit.sensors.conftest import Recording, Sensors, dependency, recorder, until
 from tiphys.errors import PolicyError, TriggerError
 from tiphys.manifests.sensor import Policy
 from tiphys.sensors.policies import judge
@@ -126,5 +126,8 @@ async def test_an_attempt_knows_how_many_outcomes_the_policy_has_refused(
     async with sensors.running({"dependencies": [dependency("a")], "triggers": [trigger]}):
         await sensors.publish("a", {"n": 1})
         await recording.wait(3)
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
 
     assert [firing.refused for firing in recording.firings] == [0, 1, 2]
+    (letter,) = await sensors.dead_letters()
+    assert letter["refused"] == 3  # so that trying it again makes something new

@@ -302,6 +302,24 @@ async def test_what_the_bus_refuses_goes_back_after_a_pause(
     assert run.value("events_processing_failed_total") == 1
 
 
+async def test_an_event_that_no_bus_takes_is_reported_and_stops_nothing_behind_it(
+    bus: MemoryBus, clock: VirtualClock
+) -> None:
+    script.redelivers = True
+    bus.largest = 64
+    run = Run(ScriptedOrdered, bus, clock)
+    script.data = lambda n: {"n": "x" * 100 if n == 1 else n}
+    with capture_logs() as logs:
+        async with run():
+            script.emit(1, 2)
+            await clock.advance(1)
+            settled = script.settled
+
+    assert settled == [("ack", 1), ("ack", 2)]
+    assert run.value("events_sent_failed_total") == 1
+    assert [line["eventID"] for line in logs if line["log_level"] == "error"]
+
+
 async def test_a_bus_that_goes_on_refusing_is_not_stormed(
     bus: MemoryBus, clock: VirtualClock
 ) -> None:

@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from tiphys.aio import capped_backoff, stop
 from tiphys.bus.jetstream._client import CONNECT_TIMEOUT, Client, Receiver, connect, discard
 from tiphys.bus.jetstream.settings import Endpoint
-from tiphys.errors import BusError, BusUnavailable, PublishError, SecretError
+from tiphys.errors import BusError, BusUnavailable, EventTooLarge, PublishError, SecretError
 
 log = structlog.get_logger("argo-events.eventbus")
 
@@ -320,7 +320,7 @@ def _check_size(subject: str, body: bytes, headers: Mapping[str, str] | None, li
     """
     Refuse what the server would answer with the end of the connection.
 
-    Raises :exc:`PublishError`.
+    Raises :exc:`EventTooLarge`, and :exc:`PublishError` for an impossible subject.
     """
     if len(subject) * 4 > _LONGEST_SUBJECT and len(subject.encode()) > _LONGEST_SUBJECT:
         raise PublishError(f"a name is too long for the event bus: {subject[:80]}...")
@@ -330,7 +330,7 @@ def _check_size(subject: str, body: bytes, headers: Mapping[str, str] | None, li
     for name, value in (headers or {}).items():
         size += len(name) + len(value.encode()) + 4
     if size > limit:
-        raise PublishError(
+        raise EventTooLarge(
             f"a message of {size} bytes is too big for the event bus, which takes {limit} "
             "(max_payload)"
         )

@@ -24,6 +24,8 @@ class DependencyFilter:
         # Only this exact word means "or"; every other text means "and".
         self._any_of = logical_operator == "or"
         self._kinds = _kinds(filters)
+        if filters.script:
+            lua.require_engine()
         self._script = (
             compiled_or_error(lambda: lua.compile(filters.script)) if filters.script else None
         )

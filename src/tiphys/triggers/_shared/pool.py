@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
+import structlog
+
+LOG = structlog.get_logger("argo-events.sensor")
 SIZE = 4  # clients of one target
 CLOSE = 1.0  # seconds for a client to close in good order
 
@@ -58,6 +61,8 @@ class Pool(Generic[T]):
 
 
 async def _close(client: Closable) -> None:
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(CLOSE):
             await client.close()
+    except Exception:  # of whatever kind; the client is given up
+        LOG.debug("a client did not close in good order", exc_info=True)

@@ -2,8 +2,9 @@
 The part of Azure Event Hubs and Azure Service Bus that takes messages, over AMQP 1.0.
 
 From OASIS AMQP 1.0, parts 2 to 5, and
-https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide, in plain
-text like Microsoft's emulators.  Lists of fields are sent whole, as those services send them.
+https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide.  In plain
+text, like Microsoft's emulators, unless there is a context for TLS.  Lists of fields are sent
+whole, as those services send them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import dataclasses
 import hashlib
 import hmac
+import ssl
 import struct
 import urllib.parse
 from collections.abc import AsyncIterator
@@ -71,8 +73,12 @@ class Link:
 class Broker:
     """Takes messages for some entities from whoever has the key."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None
+    ) -> None:
+        self.host = host
+        self.port = port or free_port()
+        self.context = context
         self.entities = {"builds", "events"}
         self.key = KEY
         self.messages: list[Message] = []
@@ -84,7 +90,7 @@ class Broker:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[Broker]:
         """Serve until the context is left."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._serve, self.host, self.port, ssl=self.context)
         try:
             yield self
         finally:
@@ -209,12 +215,12 @@ class Connection:
         receives = not sends
         address = _path((target if receives else source).value[0])
         refusal = self._refusal(address)
-        ends = [Described(SOURCE, source.value[:1]), Described(TARGET, target.value[:1])]
-        if refusal:
-            ends = [None, None]
+        ends: list[Described | None] = [None, None]
+        if not refusal:
+            ends = [Described(SOURCE, source.value[:1]), Described(TARGET, target.value[:1])]
         modes = [UByte(send_mode or 0), UByte(receive_mode or 0)]
         first = None if receives else UInt(0)
-        rest = [None, False, first, ULong(LARGEST), None, None, {}]
+        rest: list[Any] = [None, False, first, ULong(LARGEST), None, None, {}]
         self._send(channel, ATTACH, [name, handle, receives, *modes, *ends, *rest])
         if refusal:
             error = Described(ERROR, [Symbol(refusal), f"{address}: {refusal}", None])
