@@ -2,7 +2,7 @@
 # Installs the servers that integration tests start.  Does nothing where they are there already.
 set -eu
 
-PACKAGES="redis-server mosquitto rabbitmq-server openssh-server"
+PACKAGES="git openssh-client openssh-server redis-server mosquitto rabbitmq-server"
 missing=""
 for package in $PACKAGES; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"

@@ -10,6 +10,7 @@ import orjson
 from pydantic import Field
 
 from tiphys.errors import SecretError
+from tiphys.github_app import signed_claim
 from tiphys.ingest import Refused, Request
 from tiphys.languages import numbers
 from tiphys.manifests.common import Block, SecretRef, SourceConfig
@@ -210,7 +211,7 @@ async def _token(config: Config, ctx: SourceContext, client: API) -> str:
     app = config.github_app
     assert app is not None
     assert app.private_key is not None
-    claim = github_app.signed_claim(app.app_id, await ctx.secret(app.private_key), ctx.clock)
+    claim = signed_claim(app.app_id, await ctx.secret(app.private_key), ctx.clock)
     return await github_app.installation_token(client, app.installation_id, claim)
 
 

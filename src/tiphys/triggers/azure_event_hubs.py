@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import traceback
-
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredential
 from azure.eventhub.exceptions import AuthenticationError, EventDataError, EventHubError
@@ -14,8 +11,8 @@ from tiphys.errors import TriggerError
 from tiphys.manifests.common import EXTENSION, Parameter, SecretRef, TriggerConfig
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
+from tiphys.triggers._shared.azure import Pool
 from tiphys.triggers._shared.clients import ClientCache, digest
-from tiphys.triggers._shared.pool import Pool
 from tiphys.triggers._shared.secrets import retrieving
 
 SEND = 10  # seconds for the service to say that it has the event, connecting included
@@ -62,8 +59,8 @@ class AzureEventHubs(Trigger[Config]):
         failed = f"failed to send an event to the hub {config.hub_name!r}"
         pool = await self._pool(config)
         try:
-            async with pool.client() as client, asyncio.timeout(SEND):
-                await _send(client, event)
+            async with pool.client(SEND) as client:
+                await client.send_event(event)
         except TimeoutError as error:
             raise TriggerError(f"{failed}: no answer within {SEND} s") from error
         except EventHubError as error:
@@ -114,19 +111,6 @@ def _client(config: Config, credential: EventHubSharedKeyCredential) -> EventHub
         auth_timeout=SEND,
         use_tls=not config.use_development_emulator,
     )
-
-
-async def _send(client: EventHubProducerClient, event: EventData) -> None:
-    try:
-        await client.send_event(event)
-    except asyncio.CancelledError as cancelled:
-        # A connection of which the library waits for the first answer is known to its frames
-        # alone, and is not closed with the client.
-        for frame, _ in traceback.walk_tb(cancelled.__traceback__):
-            writer = getattr(frame.f_locals.get("self"), "writer", None)
-            if isinstance(writer, asyncio.StreamWriter):
-                writer.close()
-        raise
 
 
 def _final(error: EventHubError) -> bool:

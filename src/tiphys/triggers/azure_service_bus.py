@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 
 from azure.servicebus import ServiceBusMessage
@@ -20,8 +19,8 @@ from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, Parameter, SecretRef, TriggerConfig
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
+from tiphys.triggers._shared.azure import Pool
 from tiphys.triggers._shared.clients import ClientCache, digest, tls_key
-from tiphys.triggers._shared.pool import Pool
 from tiphys.triggers._shared.secrets import retrieving
 
 SEND = 10  # seconds for the service to say that it has the message, connecting included
@@ -65,7 +64,7 @@ class AzureServiceBus(Trigger[Config]):
         failed = f"failed to send a message to the service bus, {entity!r}"
         pool = await self._pool(config)
         try:
-            async with pool.client() as sender, asyncio.timeout(SEND):
+            async with pool.client(SEND) as sender:
                 await sender.send(ServiceBusMessage(body, message_id=firing.action_id))
         except TimeoutError as error:
             raise TriggerError(f"{failed}: no answer within {SEND} s") from error

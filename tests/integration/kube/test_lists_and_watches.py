@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientTimeout
 
 from tests.integration.kube._contract import KubernetesContract, config_map, make
-from tiphys.errors import KubernetesError
+from tiphys.errors import Gone, KubernetesError
 from tiphys.kube import CONFIG_MAPS, NAMESPACES, PODS, Client, name_of
 from tiphys.kube._failures import Target
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-
 import aiohttp
 import orjson
 
 from tiphys.aio import Clock
-from tiphys.errors import MissingExtraError, TriggerError
+from tiphys.errors import MissingExtraError, SecretError, TriggerError
+from tiphys.github_app import signed_claim
 
 API = "https://api.github.com"
-LIFETIME = 540  # seconds that a claim is good for; GitHub allows ten minutes
-SLACK = 60  # seconds that GitHub's clock may be behind ours
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
@@ -38,31 +35,10 @@ async def installation_token(app: int, installation: int, private_key: str, cloc
 
 
 def _claim(app: int, private_key: str, clock: Clock) -> str:
-    """A JSON Web Token (RFC 7519), signed with RS256, which says that we are the app."""
     try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import padding, rsa
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        return signed_claim(app, private_key, clock)
     except ModuleNotFoundError as error:
         missing = MissingExtraError("artifact source", "git", "cryptography")
         raise TriggerError(str(missing), retryable=False) from error
-    try:
-        key = load_pem_private_key(private_key.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        message = "githubApp.privateKey is not an RSA key in PEM without a password"
-        raise TriggerError(message, retryable=False)
-    now = int(clock.now().timestamp())
-    parts = (
-        {"alg": "RS256", "typ": "JWT"},
-        {"iat": now - SLACK, "exp": now + LIFETIME, "iss": str(app)},
-    )
-    unsigned = b".".join(_encoded(orjson.dumps(part)) for part in parts)
-    signature = key.sign(unsigned, padding.PKCS1v15(), hashes.SHA256())
-    return (unsigned + b"." + _encoded(signature)).decode()
-
-
-def _encoded(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    except SecretError as error:
+        raise TriggerError(str(error), retryable=False) from error

@@ -1,10 +1,15 @@
-"""Clients that serve one message at a time and do not survive a failure."""
+"""
+Clients of Azure's messaging services, which serve one message at a time.
+
+The libraries for Event Hubs and Service Bus contain the same AMQP client.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -44,20 +49,42 @@ class Pool(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         """Close every client."""
-        while self._idle:
-            await _close(self._idle.pop())
+        await asyncio.gather(*map(_close, self._idle))
 
     @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[T]:
-        """A client for one message, closed if that fails or is cancelled."""
+    async def client(self, limit: float) -> AsyncIterator[T]:
+        """
+        A client for one message, closed if that fails or is cancelled.
+
+        Raises :exc:`TimeoutError` after *limit* seconds with it.
+        """
         async with self._places:
             client = self._idle.pop() if self._idle else self._opened()
             try:
-                yield client
+                async with asyncio.timeout(limit):
+                    with _half_open_closed():
+                        yield client
             except BaseException:
                 await _close(client)
                 raise
             self._idle.append(client)
+
+
+@contextlib.contextmanager
+def _half_open_closed() -> Iterator[None]:
+    """
+    Close connections that were cancelled before the first answer came.
+
+    Only the library's frames know them; closing its client leaves them open.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as cancelled:
+        for frame, _ in traceback.walk_tb(cancelled.__traceback__):
+            writer = getattr(frame.f_locals.get("self"), "writer", None)
+            if isinstance(writer, asyncio.StreamWriter):
+                writer.close()
+        raise
 
 
 async def _close(client: Closable) -> None:
