@@ -172,23 +172,26 @@ class TriggerDecisions:
         held = memory.held.get(dependency)
         if held is not None and held.position.is_after(position):
             # It comes again after a newer one.
-            self._note("superseded", event.id, dependency=dependency, by=held.event.id)
+            self._superseded(dependency, event, held.event)
             return None
         present = {*memory.held, dependency}
         if not self.plan.condition.holds(present):
             await state.hold(dependency, Held(event, position))
-            self._superseded(dependency, held, event)
+            if held is not None:
+                self._superseded(dependency, held.event, event)
             missing = [name for name in self.plan.condition.names if name not in present]
             self._note("held", event.id, dependency=dependency, missing=missing)
             return None
         events = {name: held.event for name, held in memory.held.items()} | {dependency: event}
         await state.decide(memory, position, dependency, events)
-        self._superseded(dependency, held, event)
+        if held is not None:
+            self._superseded(dependency, held.event, event)
         return events
 
-    def _superseded(self, dependency: str, held: Held | None, event: CloudEvent) -> None:
-        if held is not None and held.event.id != event.id:
-            self._note("superseded", held.event.id, dependency=dependency, by=event.id)
+    def _superseded(self, dependency: str, older: CloudEvent, newer: CloudEvent) -> None:
+        if older.id != newer.id:
+            details = {"dependency": dependency, "by": newer.id, "reason": f"by {newer.id}"}
+            self._note("superseded", older.id, **details)
 
     def _action(self, events: Mapping[str, Event]) -> Action:
         return Action(action_id(self._sensor, self.plan.name, events), events)

@@ -80,6 +80,7 @@ class TriggerDelivery:
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._work: dict[int, Work] = {}
         self._aside: list[Work] = []
+        self._session = 0  # counts how often consuming has ended
         self._tasks: set[asyncio.Task[None]] = set()
         self._recent = _RecentIds()
         self._log = log.bind(sensorName=sensor, triggerName=plan.name)
@@ -109,6 +110,7 @@ class TriggerDelivery:
 
     def put_aside(self) -> None:
         """Leave the messages alone whose actions have not begun; nothing is consumed any more."""
+        self._session += 1
         for sequence, work in list(self._work.items()):
             if not work.begun:
                 del self._work[sequence]
@@ -159,21 +161,28 @@ class TriggerDelivery:
 
     async def _take(self, works: list[Work]) -> None:
         """Handle messages that came together, in their order."""
+        if self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER:
+            # A task, because what has begun also ends when consuming is cancelled.
+            await asyncio.wait([self._begin(None, self._one_by_one(works))])
+            return
         for work in works:
             await self._handle(work)
 
-    async def _handle(self, work: Work) -> None:
-        """Decide on a message; its actions run alone, or beside those of others."""
-        if self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER:
+    async def _one_by_one(self, works: list[Work]) -> None:
+        session = self._session
+        for work in works:
             async with self._in_order:
-                decisions = await self._decided(work)
-                # A task, because what has begun also ends when consuming is cancelled.
-                task = self._begin(work, self._finish(work, decisions))
-                await asyncio.wait([task])
-        else:
-            decisions = await self._decided(work)
-            await self._slots.acquire()
-            self._begin(work, self._finish_in_slot(work, decisions))
+                decisions = [] if session != self._session else await self._decided(work)
+                if session != self._session:
+                    return  # it was put aside
+                work.begun = True
+                await self._finish(work, decisions)
+
+    async def _handle(self, work: Work) -> None:
+        """Decide on a message; its actions run beside those of others."""
+        decisions = await self._decided(work)
+        await self._slots.acquire()
+        self._begin(work, self._finish_in_slot(work, decisions))
 
     def _begin(self, work: Work | None, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if work is not None:

@@ -70,7 +70,9 @@ class AzureServiceBus(Trigger[Config]):
             raise TriggerError(f"{failed}: no answer within {SEND} s") from error
         except (ServiceBusError, OSError, ValueError) as error:
             final = isinstance(error, (*_REFUSALS, ValueError))
-            raise TriggerError(f"{failed}: {error}", retryable=not final) from error
+            # The texts of the library alone do not always say what it was.
+            reason = f"{type(error).__name__}: {error}"
+            raise TriggerError(f"{failed}: {reason}", retryable=not final) from error
         return Outcome(detail=f"sent to {entity}")
 
     @classmethod

@@ -108,6 +108,15 @@ class Listener:
         writer.close()
 
 
+def demanding(server: Pair, client: Pair) -> ssl.SSLContext:
+    """TLS with the certificate of the server for whoever shows that of the client."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*server)
+    context.load_verify_locations(client.certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 async def connecting(listener: Listener, target: Topic, **block: Any) -> None:
     """Fire until the listener was spoken to."""
     scheme = "pulsar+ssl" if listener._context else "pulsar"
@@ -191,14 +200,44 @@ async def test_a_rotated_token_is_used_for_the_next_action(broker: PulsarLite) -
     assert b"another-token" in second.heard
 
 
+async def test_athenz_logs_in_with_a_certificate_and_wins_over_the_token(
+    broker: PulsarLite, server_certificate: Pair, client_certificate: Pair
+) -> None:
+    asked: list[bytes] = []
+
+    async def grant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        body = b'{"token": "v=Z1;d=ci;r=role-of-athenz", "expiryTime": 4102444800}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        writer.close()
+
+    listener, target, port = Listener(), Topic(broker), free_port()
+    target.secrets.values["athenz/key"] = client_certificate.key.read_text()
+    parameters = {
+        "providerDomain": "ci",
+        "ztsUrl": f"https://127.0.0.1:{port}",
+        "caCert": f"file://{server_certificate.certificate}",
+        "x509CertChain": f"file://{client_certificate.certificate}",
+    }
+    context = demanding(server_certificate, client_certificate)
+    async with await asyncio.start_server(grant, "127.0.0.1", port, ssl=context):
+        await connecting(
+            listener,
+            target,
+            authAthenzParams=parameters,
+            authAthenzSecret={"name": "athenz", "key": "key"},
+        )
+
+    assert asked[0].startswith(b"GET /zts/v1/domain/ci/token")
+    assert b"role-of-athenz" in listener.heard
+    assert TOKEN.encode() not in listener.heard
+
+
 async def test_tls_verifies_the_server_and_shows_the_certificate_of_the_client(
     broker: PulsarLite, server_certificate: Pair, client_certificate: Pair
 ) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*server_certificate)
-    context.load_verify_locations(client_certificate.certificate)
-    context.verify_mode = ssl.CERT_REQUIRED
-    listener, target = Listener(context), Topic(broker)
+    listener = Listener(demanding(server_certificate, client_certificate))
+    target = Topic(broker)
     target.secrets.values |= {
         "tls/ca": server_certificate.certificate.read_text(),
         "tls/cert": client_certificate.certificate.read_text(),

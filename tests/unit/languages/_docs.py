@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -18,3 +19,8 @@ def examples(page: str) -> list[dict[str, Any]]:
     found = [YAML(typ="safe").load(block) for block in _BLOCK.findall(text)]
     assert found, f"{page}.md has no examples"
     return found
+
+
+def shown(part: object) -> str:
+    """How a test's name shows a parameter: the same in every process."""
+    return part.__name__ if inspect.isfunction(part) else str(part)[:70]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.languages._docs import examples
+from tests.unit.languages._docs import examples, shown
 from tests.unit.languages._json_texts import floats
 from tiphys.languages import LanguageError, gjson, paths, sjson
 
@@ -36,7 +36,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("check", "example"), CASES, ids=lambda part: str(part)[:70])
+@pytest.mark.parametrize(("check", "example"), CASES, ids=shown)
 def test_the_page_tells_the_truth(
     check: Callable[[dict[str, Any]], None], example: dict[str, Any]
 ) -> None:

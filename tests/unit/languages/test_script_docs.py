@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.judges._scripts import pool, run
-from tests.unit.languages._docs import examples
+from tests.unit.languages._docs import examples, shown
 from tiphys.languages import LanguageError, jq, lua
 
 
@@ -33,7 +33,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("evaluate", "example"), CASES, ids=lambda part: str(part)[:60])
+@pytest.mark.parametrize(("evaluate", "example"), CASES, ids=shown)
 def test_the_page_tells_the_truth(evaluate: Any, example: dict[str, Any]) -> None:
     if "error" in example:
         with pytest.raises(LanguageError) as caught:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.languages._docs import examples
+from tests.unit.languages._docs import examples, shown
 from tiphys.languages import LanguageError, cron, durations, govaluate, numbers, regexp
 
 NUMBERS = {
@@ -51,7 +51,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("evaluate", "example"), CASES, ids=lambda part: str(part)[:60])
+@pytest.mark.parametrize(("evaluate", "example"), CASES, ids=shown)
 def test_the_page_tells_the_truth(evaluate: Any, example: dict[str, Any]) -> None:
     if "error" in example:
         with pytest.raises(LanguageError) as caught:

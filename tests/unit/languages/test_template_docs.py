@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.languages._docs import PAGES, examples
+from tests.unit.languages._docs import examples, shown
 from tests.unit.languages._templates import printed, rendered
 from tiphys.languages import LanguageError, template
 from tiphys.languages.template.builtins import BUILTINS
@@ -21,7 +21,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("example", examples("template"), ids=lambda part: str(part)[:60])
+@pytest.mark.parametrize("example", examples("template"), ids=shown)
 def test_the_examples_are_true(example: dict[str, Any]) -> None:
     if "error" in example:
         with pytest.raises(LanguageError, match=example["error"]):

@@ -15,6 +15,7 @@ from tiphys.sensors.flow.memory import Memory
 
 NAME = "absence"
 KEPT = 16  # events of a key that are remembered
+CAME = "the event came that was waited for"
 LATE = timedelta(minutes=10)  # after a crash, a message may come this much after newer ones
 
 
@@ -42,7 +43,7 @@ class Absence:
         if self._own:
             effects = self.came(key, item.moment, item.sequence)
         if self._came_after(key, item):
-            effects.drop(item, "disarmed")
+            effects.drop(item, "disarmed", reason=CAME)
             return effects
         self._armed.setdefault(key, {})[item.id] = item
         self._due.set((key, item.id), item.moment + self._after)
@@ -55,7 +56,7 @@ class Absence:
         for item in list(armed.values()):
             if self._answers(item, microseconds(moment), sequence):
                 self._disarm(key, item)
-                effects.drop(item, "disarmed")
+                effects.drop(item, "disarmed", reason=CAME)
         known = self.memory.get(key, moment) or []
         known = sorted([*known, [microseconds(moment), sequence]])[-KEPT:]
         self.memory.set(key, known, moment + self._after + LATE)

@@ -216,12 +216,14 @@ class FlowControl:
                 await self._save(memory, min(self._latest, self._clock.now()))
         passed_by = {item.id for item in outcome.passed}
         for item in outcome.merged:
-            self._note("batched", *item.event_ids, batch=_batch_ids(item))
+            reason = f"one action stands for {len(item.members)} events"
+            self._note("batched", *item.event_ids, batch=_batch_ids(item), reason=reason)
             if item.id in passed_by:
                 await self._put(dataclasses.replace(item, stage=""))
         for item in outcome.staying():
             await self._put(item)
-            self._note("held", *item.event_ids, by=item.stage)
+            reason = f"it waits for {item.stage}"
+            self._note("held", *item.event_ids, by=item.stage, reason=reason)
         for dropped in outcome.dropped:
             self._note(dropped.step, *dropped.item.event_ids, **dropped.details)
             for item_id in (dropped.item.id, *dropped.item.members):

@@ -38,13 +38,13 @@ class Debounce:
         newest = acted if held is None else held.order
         if newest is not None and item.order <= newest:
             # It comes late, after a crash; a newer one waits or has acted.
-            effects.drop(item, "superseded", by="a newer event")
+            effects.supersede(item, "a newer event")
             return effects
         if held is not None:
             if item.moment - held.moment >= self._period:
                 self._pass(key, held, effects)
             else:
-                effects.drop(held, "superseded", by=item.event_ids[-1])
+                effects.supersede(held, item.event_ids[-1])
         self._held[key] = item
         self._due.set(key, item.moment + self._period)
         return effects
@@ -91,7 +91,7 @@ class LeadingDebounce:
             effects.passed.append(item)  # its message came again before it had acted
             return effects
         self._remember(key, max(last, item.moment), first)
-        effects.drop(item, "superseded", by="the first event of the burst")
+        effects.supersede(item, "the first event of the burst")
         return effects
 
     def next_due(self) -> datetime | None:

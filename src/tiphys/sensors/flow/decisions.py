@@ -111,7 +111,8 @@ class FlowDecisions(TriggerDecisions):
         async with self._one_at_a_time:
             await insist(expire, self._clock)
         for dependency, held in expired:
-            self._note("expired", held.event.id, dependency=dependency)
+            reason = f"no event came in time to be joined with it as {dependency}"
+            self._note("expired", held.event.id, dependency=dependency, reason=reason)
 
     async def _concluded(
         self, position: Position, dependency: str, event: Event
@@ -153,7 +154,8 @@ class FlowDecisions(TriggerDecisions):
             if new:
                 await insist(lambda: dedupe.memory.save(position.published), self._clock)
         if not new:
-            self._note("duplicate", event.id, dependency=dependency, key=key)
+            reason = f"an event with the key {key!r} came already for {dependency}"
+            self._note("duplicate", event.id, dependency=dependency, key=key, reason=reason)
         return new
 
     def _dedupes(self, bucket: State) -> dict[str, Dedupe]:

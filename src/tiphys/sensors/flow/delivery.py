@@ -107,7 +107,8 @@ class FlowDelivery(TriggerDelivery):
     async def _take(self, works: list[Work]) -> None:
         in_hand = self._in_hand
         if in_hand is None:
-            await super()._take(works)
+            for work in works:
+                await self._handle(work)
             return
         for work in works:
             in_hand.begin(work)

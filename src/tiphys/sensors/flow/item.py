@@ -120,3 +120,7 @@ class Effects:
     def drop(self, item: Item, step: Step, **details: Any) -> None:
         """Let *item* end."""
         self.dropped.append(Dropped(item, step, details))
+
+    def supersede(self, item: Item, by: str) -> None:
+        """Let *item* end because of something newer, or earlier in its burst."""
+        self.drop(item, "superseded", by=by, reason=f"by {by}")

@@ -44,11 +44,11 @@ class Throttle:
             return effects
         held = self._held.get(key)
         if held is not None and item.order < held.order:
-            effects.drop(item, "superseded", by=held.event_ids[-1])
+            effects.supersede(item, held.event_ids[-1])
             return effects
         if held is not None:
             self._let_go(key)
-            effects.drop(held, "superseded", by=item.event_ids[-1])
+            effects.supersede(held, item.event_ids[-1])
         if len(begun) < self._count:
             self._begin(key, begun, item, now, effects)
         elif self._latest:

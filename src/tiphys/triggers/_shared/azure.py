@@ -37,6 +37,7 @@ class Pool(Generic[T]):
         self._opened = opened
         self._idle: list[T] = []
         self._places = asyncio.Semaphore(SIZE)
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Nothing is opened yet."""
@@ -48,7 +49,8 @@ class Pool(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close every client."""
+        """Close every client; those at work are closed when they are done."""
+        self._closed = True
         await asyncio.gather(*map(_close, self._idle))
 
     @contextlib.asynccontextmanager
@@ -67,7 +69,10 @@ class Pool(Generic[T]):
             except BaseException:
                 await _close(client)
                 raise
-            self._idle.append(client)
+            if self._closed:
+                await _close(client)
+            else:
+                self._idle.append(client)
 
 
 @contextlib.contextmanager
