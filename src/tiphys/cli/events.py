@@ -26,7 +26,9 @@ def list_(
     since: Since = "1h",
     status: Annotated[
         str,
-        typer.Option(help="Only: acted on, filtered, waiting, failing, dead-lettered, pending."),
+        typer.Option(
+            help="Only: acted on, filtered, waiting, set aside, failing, dead-lettered or pending."
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     api: APIOption = None,

@@ -63,7 +63,7 @@ def _sentence(record: dict[str, Any]) -> str:
     if step == "filtered":
         why = record.get("error") or record.get("reason")
         return f"filtered out for {record.get('dependency', 'the source')}: {why}"
-    if step == "held":
+    if step == "held" and "missing" in record:
         missing = ", ".join(record["missing"])
         return f"kept as {record['dependency']}; the condition still needs {missing}"
     if step == "attempt failed":

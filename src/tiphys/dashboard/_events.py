@@ -34,7 +34,7 @@ class EventOperations:
         """What there is."""
         since = {"since": "Not older than this: RFC 3339, or a duration; 1h if absent."}
         status = {
-            "status": "acted on, filtered, waiting, failing, dead-lettered or pending.",
+            "status": "acted on, filtered, waiting, set aside, failing, dead-lettered or pending.",
             "data": "`true`: whole events with their data, instead of what became of them.",
         }
         put = {

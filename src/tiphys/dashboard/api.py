@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tiphys.dashboard import pausing
 from tiphys.dashboard._dead_letters import DeadLetterOperations
 from tiphys.dashboard._events import EventOperations
 from tiphys.dashboard._operations import Operation, answer, openapi
@@ -27,6 +28,7 @@ def api(instance: Standalone, token: str = "") -> Starlette:
         *_HealthOperations(instance).all(),
         *EventOperations(instance).all(),
         *DeadLetterOperations(instance).all(),
+        *pausing.operations(instance),
     ]
     document = openapi(operations)
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from tiphys.dashboard._operations import Operation, answer, body_of, text_of
 from tiphys.errors import ManifestError
@@ -43,11 +42,6 @@ def operations(instance: Standalone) -> list[Operation]:
         Operation("POST", f"{PATH}/pause", "Let events wait on the bus.", pause, body=which),
         Operation("POST", f"{PATH}/resume", "Go on with the backlog.", resume, body=which),
     ]
-
-
-def routes(instance: Standalone) -> list[Route]:
-    """The operations as routes."""
-    return [operation.route for operation in operations(instance)]
 
 
 def _sensor(instance: Standalone, request: Request) -> SensorRunner:

@@ -16,11 +16,18 @@ from tiphys.runtime.buses import OpenBus
 from tiphys.runtime.standalone import Standalone
 
 # The step that says most about an event, first.
-WEIGHT: list[Step] = ["dead-lettered", "attempt failed", "succeeded", "held", "filtered"]
+WEIGHT: list[Step] = [
+    *("dead-lettered", "attempt failed", "succeeded"),
+    *("superseded", "disarmed", "expired", "batched", "held", "filtered"),
+]
 WORDS: dict[Step | None, str] = {
     "dead-lettered": "dead-lettered",
     "attempt failed": "failing",
     "succeeded": "acted on",
+    "superseded": "set aside",
+    "disarmed": "set aside",
+    "expired": "set aside",
+    "batched": "waiting",
     "held": "waiting",
     "filtered": "filtered",
     None: "pending",

@@ -61,7 +61,9 @@ def _folded(names: Iterable[str]) -> set[str]:
 
 def _fingerprint(dependency: Dependency) -> int:
     """An unsigned 64-bit number that is the same for the same definition."""
-    text = orjson.dumps(dependency.model_dump(by_alias=True), option=orjson.OPT_SORT_KEYS)
+    # Without defaults: an option that a later version brings must not look like a change.
+    definition = dependency.model_dump(by_alias=True, exclude_defaults=True)
+    text = orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from starlette.applications import Starlette
 
 from tests._ports import free_port
 from tests.e2e._manifests import dependency, dumped, event_source, http_trigger, sensor, webhook
 from tests.e2e._program import Receiver, tiphys
-from tiphys.dashboard.pausing import operations, routes
+from tiphys.dashboard import api
+from tiphys.dashboard.pausing import operations
 from tiphys.observe.metrics import Metrics
 from tiphys.runtime.standalone import Options, Standalone
 from tiphys.runtime.web import serving
@@ -51,8 +51,7 @@ class Running:
             async with asyncio.timeout(20):
                 while instance.not_ready():
                     await asyncio.sleep(0.05)
-            application = Starlette(routes=routes(instance))
-            async with serving(application, "127.0.0.1", self.api_port, "--api-port"):
+            async with serving(api(instance), "127.0.0.1", self.api_port, "--api-port"):
                 yield instance
         finally:
             await instance.stop()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.languages._docs import examples, shown
+from tests.unit.languages._docs import PAGES, examples, shown
 from tests.unit.languages._templates import printed, rendered
 from tiphys.languages import LanguageError, template
 from tiphys.languages.template.builtins import BUILTINS
