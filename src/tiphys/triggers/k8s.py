@@ -35,7 +35,9 @@ class Config(TriggerConfig):
 
     source: ArtifactLocation | None = Field(None, description="Where the manifest comes from.")
     operation: Annotated[str, go_default("create")] = Field(
-        "create", description="`create`, `update`, `patch`, `delete`, or `apply` (extension)."
+        "create",
+        description="`create`, `update`, `patch`, `delete`, or `apply` (extension).",
+        json_schema_extra={"extensionValues": ["apply"]},
     )
     patch_strategy: Annotated[str, go_default(str(Patch.MERGE))] = Field(
         str(Patch.MERGE),

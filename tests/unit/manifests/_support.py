@@ -33,6 +33,7 @@ class Call(TriggerConfig):
     url: str = Field("", description="Where to.")
     payload: list[Parameter] | None = Field(None, description="The body.")
     headers: dict[str, str] = Field({}, description="Headers.")
+    method: str = Field("", description="How.", json_schema_extra={"extensionValues": ["QUERY"]})
     retry_after: bool = Field(False, description="Heed it.", json_schema_extra=EXTENSION)
 
 

@@ -204,6 +204,12 @@ def test_all_errors_of_an_object_are_found_at_once_and_none_twice() -> None:
             "spec.triggers[0].template.conditions",
             "Argo Events cannot read the name `1st` in conditions",
         ),
+        (
+            SOURCE
+            + sensor(f"[{DEPENDENCY}]", "[{template: {name: t, http: {url: a, method: QUERY}}}]"),
+            "spec.triggers[0].template.http.method",
+            "Argo Events has no `QUERY` here",
+        ),
     ],
 )
 def test_an_extension_is_refused_where_manifests_must_be_portable(

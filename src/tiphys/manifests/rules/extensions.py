@@ -19,6 +19,7 @@ from tiphys.manifests.sensor import DataFilter, ExpressionField, SensorSpec, Tri
 from tiphys.manifests.validation import fit
 
 RULE = "extension"
+VALUES = "extensionValues"  # in the schema of a field: which of its values are extensions
 _JSON_PATH = re.compile(r"\$(?:$|[.\[])")
 # Names that the two parsers of Argo Events cannot tell from something else (sensors 13.2).
 _USABLE_NAME = re.compile(r"[^\W\d_][\w-]*")
@@ -82,15 +83,19 @@ def _check_component(scope: Scope, model: type[BaseModel] | None, block: Any) ->
 
 
 def _check_block(scope: Scope, block: BaseModel) -> None:
-    """Fields that are marked as extensions, and paths in JSONPath."""
+    """Fields and values that are marked as extensions, and paths in JSONPath."""
     for path, inner in blocks(block):
         at = scope.at(*path)
         for name in inner.model_fields_set & type(inner).model_fields.keys():
             field = type(inner).model_fields[name]
-            extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("extension"):
-                key = key_of(name, field)
+            if not isinstance(extra := field.json_schema_extra, dict):
+                continue
+            key, value = key_of(name, field), getattr(inner, name)
+            values = extra.get(VALUES)
+            if extra.get("extension"):
                 at.at(key).refuse(f"Argo Events has no field `{key}` here", rule=RULE)
+            elif isinstance(values, list) and value in values:
+                at.at(key).refuse(f"Argo Events has no `{value}` here", rule=RULE)
         for steps, text in _paths(inner):
             if _JSON_PATH.match(text):
                 at.at(*steps).refuse(f"Argo Events does not read JSONPath: `{text}`", rule=RULE)

@@ -10,9 +10,8 @@ from tiphys.bus import State
 from tiphys.sensors.actions import Action, action_id
 from tiphys.sensors.decisions import Decision, Note
 from tiphys.sensors.event import Event
-from tiphys.sensors.flow import absence
 from tiphys.sensors.flow.control import FlowControl, make_stages, place
-from tiphys.sensors.flow.decisions import Awaited, FlowDecisions
+from tiphys.sensors.flow.decisions import Awaited, FlowDecisions, item_of
 from tiphys.sensors.flow.item import Item
 from tiphys.sensors.flow.plan import FlowPlan
 from tiphys.sensors.flow.waiting import WaitingActions
@@ -60,7 +59,7 @@ class FlowRun:
 
     async def offer(self, position: Position, number: int, decision: Decision) -> None:
         """The event at *position* decided on an action, of several on the one *number*."""
-        item = self._item(position, number, decision)
+        item = item_of(self._trigger, position, number, decision)
         if isinstance(decision, Awaited):
             await self._control.came(decision.key, item.moment, item.sequence)
         elif await self._control.offer(item):
@@ -99,18 +98,3 @@ class FlowRun:
         """The end of the blackout that the present lies in."""
         blackout = self._plan.blackout
         return None if blackout is None else blackout.covering(self._clock.now())
-
-    def _item(self, position: Position, number: int, decision: Decision) -> Item:
-        events = decision.action.events
-        order = list(self._trigger.dependencies)
-        keys = {name: path.of_first(events, order) for name, path in self._plan.keys.items()}
-        if self._plan.join is not None and self._plan.absence is not None:
-            first = next(name for name in order if name in events)
-            keys[absence.NAME] = self._plan.join.keys[first].of(events[first]) or ""
-        return Item(
-            id=f"{position.sequence}.{number}",
-            moment=position.published,
-            sequence=position.sequence,
-            events={name: event.cloud_event for name, event in events.items()},
-            keys=keys,
-        )
