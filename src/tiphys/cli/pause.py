@@ -30,5 +30,6 @@ def change(verb: str, target: str, namespace: str, api: str | None) -> None:
     path = f"/api/v1/sensors/{quote(namespace or '-', '')}/{quote(sensor, '')}/{verb}"
     for status in call(api, "POST", path, {"trigger": trigger}):
         if trigger in ("", status["trigger"]):
-            reason = f" ({status['reason']})" if status["reason"] else ""
+            known = ("", status["phase"])
+            reason = "" if status["reason"] in known else f" ({status['reason']})"
             typer.echo(f"{sensor}/{status['trigger']}: {status['phase']}{reason}")
