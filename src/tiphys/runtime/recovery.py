@@ -86,8 +86,13 @@ async def try_again(
 
     *data* replaces the payload of events, by dependency.  The action keeps its id, so a target that
     did it already can know.  Raises :exc:`ActionFailed`, and :exc:`ManifestError` when the trigger
-    does not run here.
+    does not run here, or the events were too big to be kept.
     """
+    if not letter.events:
+        raise ManifestError(
+            f"the events of dead letter {letter.id} were too big to be kept with it; "
+            "send them again with: tiphys replay"
+        )
     delivery = _delivery(instance, letter.namespace, letter.sensor, letter.trigger)
     events = {
         name: dataclasses.replace(event, data=(data or {}).get(name, event.data))

@@ -7,6 +7,7 @@ the manifest's, so it refers to Secrets and never holds their values.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 import orjson
 
 from tiphys.bus import Bus, Journal, Limits
+from tiphys.errors import EventTooLarge
 from tiphys.events import CloudEvent, timestamp
 from tiphys.languages import gjson
 
@@ -131,6 +133,19 @@ class DeadLetters:
         await self._journal.delete(sequence)
 
     async def store(self, letter: DeadLetter) -> None:
-        """Keep *letter*; durable when this returns.  Raises :exc:`BusError`."""
+        """
+        Keep *letter*; durable when this returns.  Raises :exc:`BusError`.
+
+        Of a letter that is bigger than the bus takes, first what was sent is left out, then the
+        events, which are on the bus as long as it keeps them.
+        """
+        slim = dataclasses.replace(letter, block={}, payload=None)
+        for kept in (letter, slim):
+            with contextlib.suppress(EventTooLarge):
+                await self._append(kept)
+                return
+        await self._append(dataclasses.replace(slim, events={}))
+
+    async def _append(self, letter: DeadLetter) -> None:
         subject = ".".join(name.replace(".", "_") for name in (letter.sensor, letter.trigger))
         await self._journal.append(subject, letter.encode(), id=letter.id)
