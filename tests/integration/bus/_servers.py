@@ -39,11 +39,25 @@ class NatsServer:
                 assert self.process.returncode is None, "nats-server ended"
                 await asyncio.sleep(0.02)
 
+    async def pause(self) -> None:
+        """Keep the connections open and answer nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        async with asyncio.timeout(10):
+            while _state(self.process.pid) != "T":
+                await asyncio.sleep(0.01)
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     async def stop(self, number: int = signal.SIGTERM) -> None:
         process, self.process = self.process, None
         if process is not None:
             if process.returncode is None:
                 process.send_signal(number)
+                process.send_signal(signal.SIGCONT)  # a paused one would not end
             await process.wait()
 
     async def _answers(self) -> bool:
@@ -55,3 +69,8 @@ class NatsServer:
             return (await reader.read(4)) == b"INFO"
         finally:
             writer.close()
+
+
+def _state(process: int) -> str:
+    """The letter of its state; T is stopped."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]

@@ -240,8 +240,7 @@ async def test_a_server_that_falls_silent_is_given_up(
     server = await run()
     bus = JetStreamBus(Endpoint((server.url,)))
     await bus.start()
-    assert server.process is not None
-    server.process.send_signal(signal.SIGSTOP)
+    await server.pause()
     heard: list[bool] = []
     bus.on_link_change(heard.append)
     with pytest.raises(BusError):
@@ -249,7 +248,7 @@ async def test_a_server_that_falls_silent_is_given_up(
     async with asyncio.timeout(30):
         while not heard:
             await asyncio.sleep(0.02)
-    server.process.send_signal(signal.SIGCONT)
+    server.resume()
     await bus.publish(event("b"), timeout=30.0)
     await bus.close()
     assert heard[:2] == [False, True]

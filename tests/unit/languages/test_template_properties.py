@@ -99,7 +99,7 @@ def test_a_loop_over_a_map_is_sorted_by_key(values: dict[str, float]) -> None:
     )
 
 
-@given(st.lists(st.text(st.characters(exclude_characters=","))))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters=","))))
 def test_joined_texts_can_be_split(values: list[str]) -> None:
     split = json.loads(printed('join "," .Input | splitList "," | toJson', values))
 
