@@ -90,7 +90,7 @@ async def test_a_paused_trigger_keeps_its_backlog_over_a_restart(
     running = Running(tmp_path, receiver)
     async with running.started():
         printed = await running.call("pause", "sn/t")
-        assert printed == "sn/t: paused (paused)\n"
+        assert printed == "sn/t: paused\n"
         await running.post(1)
         await receiver.wait(1)
     async with running.started() as instance:
