@@ -198,12 +198,15 @@ class Bus(abc.ABC):
         *,
         start: datetime | None = None,
         max_pending: int = 1000,
+        in_order: bool = False,
     ) -> Subscription:
         """
         Open the durable subscription of a trigger's dependency, creating it if need be.
 
         A new one sees events published from now on, or from *start*.  *max_pending* bounds how many
-        messages may be delivered and not yet acknowledged.
+        messages may be delivered and not yet acknowledged.  With *in_order* no message overtakes an
+        older one that was on its way, or at work, when a link broke or a process was killed, and
+        that is to come again; only for a subscription that one process has for itself.
         """
 
     @abc.abstractmethod

@@ -32,7 +32,13 @@ from tiphys.sensors.flow.register import registered
 from tiphys.sensors.flow.start import subscribe
 from tiphys.sensors.gate import Gate
 from tiphys.sensors.pauses import Pauses
-from tiphys.sensors.plan import ActionPlan, TriggerPlan, plan_dependencies, plan_trigger
+from tiphys.sensors.plan import (
+    Acknowledgement,
+    ActionPlan,
+    TriggerPlan,
+    plan_dependencies,
+    plan_trigger,
+)
 from tiphys.sensors.reconcile import reconcile
 from tiphys.sensors.resets import compile_schedules
 from tiphys.sensors.state import ConditionState
@@ -330,12 +336,15 @@ class SensorRunner:
     async def _subscribed(self, plan: TriggerPlan, state: State) -> list[Subscription]:
         """The subscriptions of a trigger, one for each event it needs."""
         bus = self._services.bus
-        most = max(MAX_PENDING, plan.concurrency)
+        options: dict[str, Any] = {
+            "max_pending": max(MAX_PENDING, plan.concurrency),
+            "in_order": self._is_in_order(plan),
+        }
         subscriptions = []
         for event, dependency in plan.subjects.items():
             start_from = plan.starts.get(event)
             if start_from is None:
-                opened = bus.subscribe(self.name, plan.name, dependency, *event, max_pending=most)
+                opened = bus.subscribe(self.name, plan.name, dependency, *event, **options)
             else:
                 opened = subscribe(
                     bus,
@@ -346,7 +355,14 @@ class SensorRunner:
                     dependency=dependency,
                     event=event,
                     start_from=start_from,
-                    max_pending=most,
+                    **options,
                 )
             subscriptions.append(await opened)
         return subscriptions
+
+    def _is_in_order(self, plan: TriggerPlan) -> bool:
+        """Whether events act in their order; replicas that share a position cannot keep one."""
+        flow = plan.flow
+        alone = (self._spec.replicas or 1) == 1 or (flow is not None and flow.exclusive)
+        by_key = flow is not None and flow.order_by is not None
+        return alone and (by_key or plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER)

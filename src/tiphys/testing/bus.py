@@ -91,6 +91,7 @@ class MemoryBus(Bus):
         *,
         start: datetime | None = None,
         max_pending: int = 1000,
+        in_order: bool = False,
     ) -> Subscription:
         """Open the durable subscription of a trigger's dependency."""
         self._link.require()
@@ -100,7 +101,7 @@ class MemoryBus(Bus):
         if durable is None or durable.subject != subject:
             durable = _Durable(subject, self._start_after(subject, start))
             self._durables[key] = durable
-        return _MemorySubscription(self, durable, max_pending)
+        return _MemorySubscription(self, durable, max_pending, in_order=in_order)
 
     async def unsubscribe(self, sensor: str, trigger: str, dependency: str) -> None:
         """Delete the durable subscription."""
@@ -166,10 +167,13 @@ class _Durable:
 
 
 class _MemorySubscription(Subscription):
-    def __init__(self, bus: MemoryBus, durable: _Durable, max_pending: int) -> None:
+    def __init__(
+        self, bus: MemoryBus, durable: _Durable, max_pending: int, *, in_order: bool
+    ) -> None:
         self._bus = bus
         self._durable = durable
         self._max_pending = max_pending
+        self._in_order = in_order
 
     async def fetch(self, limit: int) -> Sequence[Delivery]:
         """Wait for messages and return 1 to *limit* of them, in stream order."""
@@ -177,8 +181,8 @@ class _MemorySubscription(Subscription):
         while True:
             if link.up and (batch := self._take(limit)):
                 return batch
-            due = [pending.due for pending in self._durable.pending.values()] if link.up else []
-            await link.change(max(0.0, min(due) - link.clock.monotonic()) if due else None)
+            due = self._next_due() if link.up else None
+            await link.change(None if due is None else max(0.0, due - link.clock.monotonic()))
 
     async def close(self) -> None:
         """Stop fetching; what was delivered through this subscription comes again."""
@@ -187,8 +191,17 @@ class _MemorySubscription(Subscription):
                 pending.due = 0.0
         self._bus._link.changed()
 
+    def _next_due(self) -> float | None:
+        """When a message comes again; in order, when all have that another one left behind."""
+        pending = self._durable.pending.values()
+        left = [one.due for one in pending if one.holder is not self] if self._in_order else []
+        return max(left) if left else min((one.due for one in pending), default=None)
+
     def _take(self, limit: int) -> list[Delivery]:
         durable, now = self._durable, self._bus._link.clock.monotonic()
+        left = any(pending.holder is not self for pending in durable.pending.values())
+        if self._in_order and left and (self._next_due() or 0.0) > now:
+            return []
         due = [pending for pending in durable.pending.values() if pending.due <= now]
         due.sort(key=lambda pending: pending.record.sequence)
         for pending in due[:limit]:

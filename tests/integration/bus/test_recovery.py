@@ -16,6 +16,7 @@ from typing import Any
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from structlog.testing import capture_logs
 
 from tests.integration.bus._servers import NatsServer
@@ -114,6 +115,8 @@ async def test_a_kill_of_the_server_takes_one_line_down_and_one_up(bus: Embedded
         assert kill(bus)
         await until(lambda: not bus.connected)
         await bus.publish(event("1"), timeout=20.0)
+        # The link may stand before the server is known to be well.
+        await until(lambda: "nats-server is back" in [line["event"] for line in lines])
 
     assert sorted((line["log_level"], line["event"]) for line in lines) == [
         ("info", "Connected to the event bus"),
@@ -317,10 +320,8 @@ async def test_reading_a_journal_goes_on_after_a_lost_link(bus: EmbeddedBus) -> 
     assert sorted(read, key=int) == [b"%d" % number for number in range(2000)]
 
 
-async def test_a_message_that_waits_to_be_fetched_is_kept_from_coming_twice(
-    bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tiphys.bus.jetstream.consumer._KEEP_ALIVE", 0.2)
+async def impatient_consumer(bus: EmbeddedBus) -> str:
+    """The name of the consumer that subscriptions use, whose messages come again after a second."""
     await (await bus.subscribe("sn", "tr", "dep", "es", "ev")).close()
     client = await connect(bus)
     (name,) = (await api(client, "CONSUMER.NAMES.default"))["consumers"]
@@ -328,6 +329,80 @@ async def test_a_message_that_waits_to_be_fetched_is_kept_from_coming_twice(
     body = {"stream_name": "default", "config": {**config, "ack_wait": 10**9}}
     await api(client, f"CONSUMER.DURABLE.CREATE.default.{name}", body)
     await client.close()
+    return str(name)
+
+
+async def lose(bus: EmbeddedBus, consumer: str, count: int) -> None:
+    """Have so many messages delivered to a client that vanishes with them."""
+    client = await connect(bus)
+    pull = await client.jetstream().pull_subscribe_bind(consumer, stream="default")
+    while count > 0:
+        count -= len(await pull.fetch(count))
+    await client.close()
+
+
+async def test_in_order_what_a_killed_process_had_comes_before_newer_messages(
+    bus: EmbeddedBus,
+) -> None:
+    consumer = await impatient_consumer(bus)
+    for id in "abc":
+        await bus.publish(event(id))
+    await lose(bus, consumer, 2)
+
+    subscription = await bus.subscribe("sn", "tr", "dep", "es", "ev", in_order=True)
+    assert await settle(subscription, 3) == ["a", "b", "c"]
+    await subscription.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_in_order_what_was_lost_on_its_way_comes_before_newer_messages(
+    bus: EmbeddedBus, killed: bool
+) -> None:
+    consumer = await impatient_consumer(bus)
+    subscription = await bus.subscribe("sn", "tr", "dep", "es", "ev", in_order=True)
+    for id in "abcd":
+        await bus.publish(event(id))
+    assert await settle(subscription, 1) == ["a"]
+    await lose(bus, consumer, 2)
+    if killed:
+        assert kill(bus)
+        await until(lambda: not bus.connected)
+
+    assert await settle(subscription, 3) == ["b", "c", "d"]
+    await subscription.close()
+
+
+async def test_in_order_nobody_waits_for_what_does_not_come_again(
+    bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiphys.bus.jetstream.arrival._LATE", 0.0)
+    consumer = await impatient_consumer(bus)
+    await bus.publish(event("a"))
+    client = await connect(bus)
+    pull = await client.jetstream().pull_subscribe_bind(consumer, stream="default")
+    (taken,) = await pull.fetch(1)
+    keeping = asyncio.create_task(keep(taken))
+    await bus.publish(event("b"))
+
+    subscription = await bus.subscribe("sn", "tr", "dep", "es", "ev", in_order=True)
+    assert await settle(subscription, 1) == ["b"]
+    keeping.cancel()
+    await subscription.close()
+    await client.close()
+
+
+async def keep(message: Msg) -> None:
+    """Keep a message from coming again."""
+    while True:
+        await message.in_progress()
+        await asyncio.sleep(0.2)
+
+
+async def test_a_message_that_waits_to_be_fetched_is_kept_from_coming_twice(
+    bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiphys.bus.jetstream.consumer._KEEP_ALIVE", 0.2)
+    await impatient_consumer(bus)
     subscription = await bus.subscribe("sn", "tr", "dep", "es", "ev")
     fetching = asyncio.create_task(subscription.fetch(3))
     await asyncio.sleep(0.1)

@@ -134,13 +134,14 @@ class JetStreamBus(Bus):
         *,
         start: datetime | None = None,
         max_pending: int = 1000,
+        in_order: bool = False,
     ) -> Subscription:
         """Open the durable subscription of a trigger's dependency, creating it if need be."""
         subject = names.event_subject(event_source, event_name)
         durable = durables.Durable(self._api, sensor, trigger, dependency, subject, max_pending)
         await durable.open(start)
         subscription = JetStreamSubscription(
-            self._link, durable, max_pending, self._subscriptions.discard
+            self._link, durable, max_pending, self._subscriptions.discard, in_order=in_order
         )
         await subscription.open()
         self._subscriptions.add(subscription)

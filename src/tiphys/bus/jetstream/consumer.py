@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from tiphys.aio import capped_backoff, stop
 from tiphys.bus._base import Delivery, Subscription
 from tiphys.bus.jetstream import durables
+from tiphys.bus.jetstream.arrival import Arrival
 from tiphys.bus.jetstream.connection import Link, NobodyThere
 from tiphys.bus.jetstream.durables import Durable
 from tiphys.bus.jetstream.pull import Pull
@@ -33,8 +34,8 @@ class JetStreamDelivery(Delivery):
     """One message; see :class:`tiphys.bus.Delivery`."""
 
     __slots__ = (
-        "_subscription", "arrived", "attempt", "body", "identity", "link", "published", "reply",
-        "sequence", "settled",
+        "_subscription", "arrived", "attempt", "body", "identity", "link", "number", "published",
+        "reply", "sequence", "settled",
     )  # fmt: skip
 
     def __init__(self, subscription: JetStreamSubscription, message: Msg) -> None:
@@ -44,6 +45,7 @@ class JetStreamDelivery(Delivery):
         place = parse_place(message.reply)
         self.attempt = place.attempt
         self.sequence = place.sequence
+        self.number = place.number
         self.published = place.stored
         self.identity = (place.sequence, place.time)
         self.link = subscription.link.epoch
@@ -68,7 +70,8 @@ class JetStreamSubscription(Subscription):
     A trigger's consumer.
 
     Messages are asked for as many as :meth:`fetch` wants, so little lies here unseen; what does is
-    kept from being delivered again.  *closed* is called when the subscription is closed.
+    kept from being delivered again.  With *in_order*, what comes waits here for what was lost on
+    its way.  *closed* is called when the subscription is closed.
     """
 
     def __init__(
@@ -77,16 +80,22 @@ class JetStreamSubscription(Subscription):
         durable: Durable,
         max_pending: int,
         closed: Callable[[JetStreamSubscription], None],
+        *,
+        in_order: bool = False,
     ) -> None:
         self.link = link
         self._tell_closed = closed
         self._durable = durable
-        self._ordered = max_pending == 1
+        self._one_at_a_time = max_pending == 1
         self._pull = Pull(link, durables.STREAM, self._receive)
         self._buffer: deque[JetStreamDelivery] = deque()
         self._unsettled: dict[tuple[int, int], JetStreamDelivery] = {}
         self._acknowledging: dict[tuple[int, int], asyncio.Event] = {}
         self._acknowledged: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._arrival: Arrival | None = None
+        if in_order:
+            self._arrival = Arrival(durable, self._unsettled, self._acknowledging, self._arrived)
+        self._checked = 0  # the link over which arrival was checked
         self._epoch = 0.0
         self._pauses = capped_backoff(0.1, 5.0)
         self._troubled = False
@@ -101,7 +110,7 @@ class JetStreamSubscription(Subscription):
 
     async def fetch(self, limit: int) -> Sequence[Delivery]:
         """Wait for messages and return 1 to *limit* of them, in stream order."""
-        while not self._buffer:
+        while not self._buffer or not (self._arrival is None or self._arrival.complete):
             if self._closed:
                 raise BusError("the subscription is closed")
             if self._pull.idle:
@@ -109,10 +118,10 @@ class JetStreamSubscription(Subscription):
             if not self._pull.idle:
                 await self._pull.wait()
         taken = [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
-        if self._ordered and self._pull.idle:
+        if self._one_at_a_time and self._pull.idle:
             # The server holds the next message back until this one is acknowledged: ask already.
             with suppress(BusError):
-                await self._pull.request(self._durable.name, 1)
+                await self._request(1)
         return taken
 
     async def close(self) -> None:
@@ -123,6 +132,8 @@ class JetStreamSubscription(Subscription):
         self._tell_closed(self)
         if self._keeper is not None:
             await stop(self._keeper)
+        if self._arrival is not None:
+            await self._arrival.close()
         await self._pull.close()
         for delivery in list(self._unsettled.values()):
             await self.refuse(delivery, 0.0)
@@ -184,11 +195,11 @@ class JetStreamSubscription(Subscription):
                 return False
         # The bus has forgotten this delivery: nats-server stores positions a moment after it
         # delivers, and was killed.  It ignores the acknowledgement and delivers the message anew.
-        with suppress(BusUnavailable, TimeoutError):
+        with suppress(BusError, TimeoutError):
             copied.clear()
             await self.link.until_up(asyncio.get_running_loop().time() + _ACK_ATTEMPT)
             if self._pull.idle:
-                await self._pull.request(self._durable.name, _COPIES)
+                await self._request(_COPIES)
             async with asyncio.timeout(min(_ACK_ATTEMPT, left)):
                 await copied.wait()
         if left <= _ACK_ATTEMPT:
@@ -208,6 +219,8 @@ class JetStreamSubscription(Subscription):
         delivery = JetStreamDelivery(self, message)
         identity = delivery.identity
         self._troubled = False
+        if self._arrival is not None:
+            self._arrival.came(delivery.number)
         self._durable.delivered(delivery.sequence)
         if identity in self._acknowledged:
             # Confirmed, and forgotten by a nats-server that was killed.
@@ -222,6 +235,13 @@ class JetStreamSubscription(Subscription):
         else:
             self._buffer.append(delivery)
 
+    def _arrived(self) -> None:
+        """Nothing is missing any more: what waited may be fetched."""
+        waited = sorted(self._buffer, key=lambda delivery: delivery.sequence)
+        self._buffer.clear()
+        self._buffer.extend(waited)
+        self._pull.wake()
+
     async def _ask(self, limit: int) -> None:
         """Open a pull request, and mend what keeps it from working."""
         try:
@@ -230,16 +250,24 @@ class JetStreamSubscription(Subscription):
                 await self._mend(self._pull.trouble)
             else:
                 self._pauses = capped_backoff(0.1, 5.0)
-            await self._pull.request(self._durable.name, limit)
+            await self._request(limit)
         except BusError as error:
             self._report(str(error))
             await asyncio.sleep(next(self._pauses))
+
+    async def _request(self, batch: int) -> None:
+        """Open a pull request; over a new link, once it is known whether the last one lost any."""
+        if self._arrival is not None and self._checked != self.link.epoch:
+            epoch = self.link.epoch
+            await self._arrival.check()
+            self._checked = epoch
+        await self._pull.request(self._durable.name, batch)
 
     async def _mend(self, trouble: str) -> None:
         """Find out whether the consumer is still there, and create it again if not."""
         await asyncio.sleep(next(self._pauses))
         async with self._mending:
-            if await self._durable.exists():
+            if await self._durable.info() is not None:
                 return
             self._report(trouble)
             start = await self._durable.recreate([d.sequence for d in self._unsettled.values()])

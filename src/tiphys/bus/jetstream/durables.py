@@ -29,7 +29,7 @@ class Durable:
 
     Takes over one that is there, also of Argo Events, and changes in it only what differs: the
     filter, and how many messages may be pending.  Remembers what is needed to create it again where
-    it was, should the server lose it.
+    it was, should the server lose it.  *ack_wait* is after how many seconds it delivers again.
     """
 
     api: JetStreamApi
@@ -53,6 +53,7 @@ class Durable:
         self._inherited: set[int] = set()
         self._inherited_count = 0
         self._stream_created = ""
+        self.ack_wait = ACK_WAIT
 
     async def open(self, start: datetime | None) -> None:
         """
@@ -62,7 +63,7 @@ class Durable:
         """
         stream = await self.api.call(f"STREAM.INFO.{STREAM}")
         self._stream_created = stream["created"]
-        info = await self._find()
+        info = await self.info()
         if info is None:
             policy: dict[str, Any] = {"deliver_policy": "new"}
             if start is not None:
@@ -74,10 +75,11 @@ class Durable:
         self._position = info["delivered"]["stream_seq"]
         self._settled = info["ack_floor"]["stream_seq"]
         self._inherited_count = info["num_ack_pending"]
+        self.ack_wait = info["config"]["ack_wait"] / 1e9
 
-    async def exists(self) -> bool:
-        """Whether the consumer is there.  Raises :exc:`BusError`."""
-        return await self._find() is not None
+    async def info(self) -> dict[str, Any] | None:
+        """What the server says of the consumer; None without one.  Raises :exc:`BusError`."""
+        return await self.api.find(f"CONSUMER.INFO.{STREAM}.{self.name}", CONSUMER_NOT_FOUND)
 
     async def recreate(self, unsettled: Iterable[int]) -> int:
         """
@@ -104,9 +106,6 @@ class Durable:
             self._position = sequence
         elif self._inherited_count:
             self._inherited.add(sequence)
-
-    async def _find(self) -> dict[str, Any] | None:
-        return await self.api.find(f"CONSUMER.INFO.{STREAM}.{self.name}", CONSUMER_NOT_FOUND)
 
     async def _create(self, policy: dict[str, Any]) -> dict[str, Any]:
         config = {

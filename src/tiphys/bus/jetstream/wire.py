@@ -13,11 +13,13 @@ class Place:
     """
     Where a delivered message stands.
 
-    *time* is when it was stored, in nanoseconds; *pending* how many messages follow it.
+    *number* counts the deliveries of the consumer; *time* is when the message was stored, in
+    nanoseconds; *pending* how many messages follow it.
     """
 
     attempt: int
     sequence: int
+    number: int
     time: int
     pending: int
 
@@ -31,13 +33,13 @@ def parse_place(reply: str) -> Place:
     """
     Read the reply subject of a delivered message.
 
-    ``$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<attempt>.<sequence>.<n>.<time>.<pending>``,
+    ``$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<attempt>.<sequence>.<number>.<time>.<pending>``,
     and with the bracketed part possibly one more token.
     """
     tokens = reply.split(".")
     first = 4 if len(tokens) == 9 else 6
-    attempt, sequence, _, time, pending = map(int, tokens[first : first + 5])
-    return Place(attempt, sequence, time, pending)
+    attempt, sequence, number, time, pending = map(int, tokens[first : first + 5])
+    return Place(attempt, sequence, number, time, pending)
 
 
 def parse_headers(block: bytes) -> dict[str, str]:

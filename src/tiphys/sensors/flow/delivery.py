@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from typing import Any
 
-from tiphys.bus import State, insist
-from tiphys.errors import BusError
+from tiphys.bus import State
 from tiphys.sensors.actions import Action, action_id
 from tiphys.sensors.decisions import Decision
 from tiphys.sensors.delivery import IN_ORDER_AHEAD, TriggerDelivery, Work
 from tiphys.sensors.event import Event
 from tiphys.sensors.flow.control import FlowControl, make_stages, place
 from tiphys.sensors.flow.decisions import Awaited, FlowDecisions, item_of
-from tiphys.sensors.flow.in_hand import InHand
 from tiphys.sensors.flow.item import Item
 from tiphys.sensors.flow.ordering import KeyedQueue
 from tiphys.sensors.flow.plan import FlowPlan
@@ -58,12 +55,7 @@ class FlowDelivery(TriggerDelivery):
         self._timers = Timers([self._control, decisions], self._watermark, self._clock)
         self._in_turn = plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER
         self._queue: KeyedQueue[_Begin] = KeyedQueue(1 if self._in_turn else plan.concurrency)
-        self._in_hand: InHand | None = None
-        if self._plan.order_by is not None:
-            key = place(plan.name, "in-hand")
-            self._in_hand = InHand(bucket, key, self._clock)
         self._acting: set[str] = set()  # items that waited and are at work now
-        self._arriving = asyncio.Lock()
         self._less = asyncio.Event()  # something in hand has ended
         self._open = False
 
@@ -73,21 +65,10 @@ class FlowDelivery(TriggerDelivery):
         self._watermark.begin(subscriptions)
         await self.decisions.open()
         await self._control.open(frozenset(self._acting))
-        if (in_hand := self._in_hand) is not None:
-            here = [*self._work.values(), *self._aside]
-            await insist(lambda: in_hand.load(here), self._clock)
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What must run beside consuming, until cancelled."""
-        in_hand = [] if self._in_hand is None else [self._keep_in_hand(self._in_hand)]
-        return [self._timers.run(), *in_hand]
-
-    async def close(self, grace: float) -> None:
-        """Wait for running actions, at most *grace* seconds; the rest is delivered again later."""
-        await super().close(grace)
-        if self._in_hand is not None:
-            with suppress(BusError):
-                await self._in_hand.save()
+        return [self._timers.run()]
 
     def put_aside(self) -> None:
         """Leave alone what has not begun: messages, and in the bucket what waits there."""
@@ -98,43 +79,15 @@ class FlowDelivery(TriggerDelivery):
     async def _room(self) -> int:
         ahead = IN_ORDER_AHEAD if self._in_turn else self.plan.concurrency
         if self._plan.order_by is not None:
-            ahead = AHEAD
+            ahead = max(AHEAD, ahead)
         while (in_hand := max(len(self._work), len(self._queue))) >= ahead:
             self._less.clear()
             await self._less.wait()
         return ahead - in_hand
 
     async def _take(self, works: list[Work]) -> None:
-        in_hand = self._in_hand
-        if in_hand is None:
-            for work in works:
-                await self._handle(work)
-            return
         for work in works:
-            in_hand.begin(work)
-        await insist(in_hand.save, self._clock)
-        async with self._arriving:
-            for work in works:
-                for ready in in_hand.come(work):
-                    await self._handle(ready)
-
-    async def _keep_in_hand(self, in_hand: InHand) -> None:
-        """Let newer messages go when nothing older is expected; note when nothing is in hand."""
-        await in_hand.given_up()
-        async with self._arriving:
-            for work in in_hand.take():
-                await self._handle(work)
-        while True:
-            await self._less.wait()
-            self._less.clear()
-            if len(in_hand) == 0:
-                await insist(in_hand.save, self._clock)
-
-    async def _settle(self, work: Work) -> bool:
-        confirmed = await super()._settle(work)
-        if confirmed and self._in_hand is not None:
-            self._in_hand.settled(work)
-        return confirmed
+            await self._handle(work)
 
     async def _handle(self, work: Work) -> None:
         """Decide on a message, and take what it sets in motion through the mechanisms."""

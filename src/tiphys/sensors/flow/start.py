@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from tiphys.aio import Clock
 from tiphys.bus import Bus, State, Subscription
@@ -20,22 +21,21 @@ async def subscribe(
     dependency: str,
     event: tuple[str, str],
     start_from: str,
-    max_pending: int,
+    **options: Any,
 ) -> Subscription:
     """
     Open a subscription that begins where *start_from* says, if it is new.
 
     That happens once: a change of the dependency, which makes its subscription anew, does not bring
-    the past back; a change of *start_from* itself does.  Raises :exc:`BusError`.
+    the past back; a change of *start_from* itself does.  *options* are those of the bus.  Raises
+    :exc:`BusError`.
     """
     key = place(trigger, "start", dependency)
     begun = await state.get(key)
     start: datetime | None = None
     if begun is None or begun.value.decode() != start_from:
         start = start_moment(start_from, clock.now())
-    subscription = await bus.subscribe(
-        sensor, trigger, dependency, *event, start=start, max_pending=max_pending
-    )
+    subscription = await bus.subscribe(sensor, trigger, dependency, *event, start=start, **options)
     if start is not None:
         await state.put(key, start_from.encode())
     return subscription

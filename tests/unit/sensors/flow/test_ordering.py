@@ -95,11 +95,12 @@ async def test_what_has_not_begun_at_a_stop_acts_in_order_after_it(world: World)
     assert [a.data["a"]["n"] for a in Timed.ended] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("ordered", [{"orderBy": "k"}, {"atLeastOnce": True}])
 async def test_order_survives_a_crash_after_which_the_bus_delivers_newer_events_first(
-    world: World,
+    world: World, ordered: dict[str, Any]
 ) -> None:
     Timed.takes = 10.0
-    trigger = timed(orderBy="k")
+    trigger = timed(**ordered)
     names = [dependency("a")]
     sensor = await world.start({"dependencies": names, "triggers": [trigger]})
     for n in range(4):
@@ -113,21 +114,6 @@ async def test_order_survives_a_crash_after_which_the_bus_delivers_newer_events_
         await world.at(300)
 
     assert [a.data["a"]["n"] for a in Timed.ended if a.data["a"]["k"] == 1] == [0, 1, 2, 3, 4]
-
-
-async def test_newer_events_do_not_wait_for_ever_for_what_does_not_come_again(
-    world: World,
-) -> None:
-    trigger = timed(orderBy="k")
-    state = await world.bus.state("sn")
-    await state.put("t/=flow/in-hand", b"[[1,1]]")
-    async with world.running(trigger):
-        await world.publish("a", k=1, n=1)
-        assert world.acted == []
-        await world.at(100)
-
-        assert [a.at for a in world.acted] == [35]
-        assert (await state.get("t/=flow/in-hand")).value == b"[]"  # type: ignore[union-attr]
 
 
 async def test_batches_of_one_key_keep_their_order(world: World) -> None:
