@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 from prometheus_client import Gauge
 
-from tiphys.aio import Clock, stop
+from tiphys.aio import Clock, Recent, stop
 from tiphys.bus import Delivery, Subscription
 from tiphys.errors import BusError, EventDecodeError
 from tiphys.events import CloudEvent
@@ -82,7 +81,7 @@ class TriggerDelivery:
         self._aside: list[Work] = []
         self._session = 0  # counts how often consuming has ended
         self._tasks: set[asyncio.Task[None]] = set()
-        self._recent = _RecentIds()
+        self._recent = Recent(REMEMBERED)
         self._log = log.bind(sensorName=sensor, triggerName=plan.name)
 
     async def open(self, subscriptions: int) -> None:
@@ -248,28 +247,7 @@ class TriggerDelivery:
             self._log.error("Failed to convert to a cloudevent, discarding it", error=str(error))
             return []
         work.event_id = event.id
-        if not self._recent.add(event.id, self._clock.monotonic()):
+        if event.id and not self._recent.add(event.id, self._clock.monotonic()):
             self._note("duplicate", event.id)
             return []
         return await self.decisions.decide(Event(event), work.position)
-
-
-class _RecentIds:
-    """The ids of events that were handled in the last minute or so."""
-
-    def __init__(self) -> None:
-        self._ids: OrderedDict[str, float] = OrderedDict()
-
-    def add(self, event_id: str, now: float) -> bool:
-        """Remember an id; false when it is known already.  An empty id is never known."""
-        while self._ids and next(iter(self._ids.values())) < now - REMEMBERED:
-            self._ids.popitem(last=False)
-        if event_id in self._ids:
-            return False
-        if event_id:
-            self._ids[event_id] = now
-        return True
-
-    def discard(self, event_id: str) -> None:
-        """Forget an id."""
-        self._ids.pop(event_id, None)

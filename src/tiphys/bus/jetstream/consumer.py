@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -12,7 +12,7 @@ import orjson
 import structlog
 from nats.aio.msg import Msg
 
-from tiphys.aio import capped_backoff, stop
+from tiphys.aio import Recent, capped_backoff, stop
 from tiphys.bus._base import Delivery, Subscription
 from tiphys.bus.jetstream import durables
 from tiphys.bus.jetstream.arrival import Arrival
@@ -91,7 +91,7 @@ class JetStreamSubscription(Subscription):
         self._buffer: deque[JetStreamDelivery] = deque()
         self._unsettled: dict[tuple[int, int], JetStreamDelivery] = {}
         self._acknowledging: dict[tuple[int, int], asyncio.Event] = {}
-        self._acknowledged: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._acknowledged = Recent(_REMEMBERED)
         self._arrival: Arrival | None = None
         if in_order:
             self._arrival = Arrival(durable, self._unsettled, self._acknowledging, self._arrived)
@@ -153,10 +153,7 @@ class JetStreamSubscription(Subscription):
         finally:
             self._acknowledging.pop(identity, None)
         self._forget(delivery)
-        now = time.monotonic()
-        self._acknowledged[identity] = now
-        while next(iter(self._acknowledged.values())) < now - _REMEMBERED:
-            self._acknowledged.popitem(last=False)
+        self._acknowledged.add(identity, time.monotonic())
 
     async def refuse(self, delivery: JetStreamDelivery, delay: float) -> None:
         """Have *delivery* come again."""
