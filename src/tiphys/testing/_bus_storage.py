@@ -40,6 +40,27 @@ class StorageContract(BusMeans):
         assert entry is not None
         assert entry.value == b"1"
 
+    async def test_a_value_may_be_bigger_than_a_message(self, bus: Bus) -> None:
+        state = await bus.state("sensor")
+        big, bigger = b"x" * 9_000_000, b"y" * 20_000_000
+        first = await state.put("a/b", big, revision=0)
+        entry = await (await (await self.another(bus)).state("sensor")).get("a/b")
+        assert entry is not None
+        assert (entry.value == big, entry.revision) == (True, first)
+
+        second = await state.put("a/b", bigger, revision=first)
+        entry = await state.get("a/b")
+        assert entry is not None
+        assert (entry.value == bigger, entry.revision) == (True, second)
+        assert await state.keys() == ["a/b"]
+
+        await state.put("a/b", b"small")
+        entry = await (await (await self.another(bus)).state("sensor")).get("a/b")
+        assert entry is not None
+        assert entry.value == b"small"
+        await state.delete("a/b")
+        assert await state.keys("a") == []
+
     async def test_a_write_with_an_old_revision_is_refused(self, bus: Bus) -> None:
         state = await bus.state("sensor")
         first = await state.put("a", b"1", revision=0)

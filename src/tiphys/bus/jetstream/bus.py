@@ -13,6 +13,7 @@ import structlog
 
 from tiphys.aio import capped_backoff, stop
 from tiphys.bus._base import Bus, Journal, Limits, State, Subscription
+from tiphys.bus._parts import PartedState
 from tiphys.bus.jetstream import durables, names, stream
 from tiphys.bus.jetstream.api import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, JetStreamApi, Refusal
 from tiphys.bus.jetstream.connection import Link, NobodyThere
@@ -158,7 +159,7 @@ class JetStreamBus(Bus):
 
     async def state(self, name: str) -> State:
         """The bucket *name*, created if need be with as many replicas as the stream of events."""
-        return await JetStreamState.open(self._api, name, self._replicas)
+        return PartedState(await JetStreamState.open(self._api, name, self._replicas))
 
     async def journal(self, name: str, limits: Limits) -> Journal:
         """The journal *name*, created if need be with as many replicas as the stream of events."""
