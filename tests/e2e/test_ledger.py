@@ -23,6 +23,7 @@ from tests.e2e.test_nothing_is_lost import Ledger, background, kill_at_random
 EVENTS = 20_000
 SENSORS = ("slow", "failing", "keyed", "limited", "both")
 KEYS = 50
+PAUSES = (0.5, 4.0)  # seconds between two kills; with less, the program hardly gets to work
 
 
 def pipelines(port: int, url: str) -> str:
@@ -103,7 +104,7 @@ async def test_five_sensors_lose_nothing_and_keep_the_order_per_key(program: Pro
         hook = Keyed(f"http://127.0.0.1:{port}/hook")
         pair = Ledger(f"http://127.0.0.1:{port}/pair")
         partners = range(0, EVENTS, 20)
-        async with background(kill_at_random(program, 4)):
+        async with background(kill_at_random(program, 4, PAUSES)):
             # One sender a key, so that the events of a key are accepted in order.
             keys = [hook.send(range(key, EVENTS, KEYS), senders=1) for key in range(KEYS)]
             await asyncio.gather(pair.send(partners), *keys)

@@ -52,11 +52,13 @@ class Ledger:
         return False
 
 
-async def kill_at_random(program: Program, seed: int) -> None:
+async def kill_at_random(
+    program: Program, seed: int, pauses: tuple[float, float] = (0.3, 1.5)
+) -> None:
     """Kill the bus, the program, or both, again and again, until cancelled."""
     chance = random.Random(seed)
     while True:
-        await asyncio.sleep(chance.uniform(0.3, 1.5))
+        await asyncio.sleep(chance.uniform(*pauses))
         what = chance.choice(["bus", "program", "both"])
         if what in ("bus", "both"):
             program.kill_nats_server()

@@ -60,9 +60,13 @@ async def test_the_coverage_of_the_guide_is_as_shown(folder: Path) -> None:
     assert plain(reports.coverage_text(suites.coverage)) == blocks("output")["coverage"]
 
 
-@pytest.mark.usefixtures("folder")
-def test_the_python_of_the_guide_runs() -> None:
+def test_the_python_of_the_guide_tells_the_right_sensor_from_a_wrong_one(folder: Path) -> None:
     names: dict[str, Any] = {}
     exec(compile(blocks("python")[""], str(GUIDE), "exec"), names)
+    test = names["test_only_big_orders_are_told_to_sales"]
+    test()
 
-    names["test_only_big_orders_are_told_to_sales"]()
+    sensor = folder / "sensor.yaml"
+    sensor.write_text(sensor.read_text().replace('"1000"', '"2000"'))
+    with pytest.raises(AssertionError):
+        test()

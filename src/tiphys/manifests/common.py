@@ -122,6 +122,24 @@ class BasicAuth(Block):
     password: SecretRef | None = Field(None, description="Secret that holds the password.")
 
 
+class NATSAuth(Block):
+    """Who connects to NATS; the first that is there counts."""
+
+    basic: BasicAuth | None = Field(None, description="User and password.")
+    token: SecretRef | None = Field(None, description="Secret that holds the token.")
+    nkey: SecretRef | None = Field(None, description="Secret that holds the seed of the key.")
+    credential: SecretRef | None = Field(
+        None, description="Secret that holds a credentials file, with JWT and seed."
+    )
+
+    def parts(self) -> dict[str, SecretRef | None]:
+        """What counts: where the parts of the login are, None for one that is empty."""
+        if self.basic is not None:
+            return {"user": self.basic.username, "password": self.basic.password}
+        rest = {"token": self.token, "seed": self.nkey, "credentials": self.credential}
+        return next(({part: ref} for part, ref in rest.items() if ref is not None), {})
+
+
 class BackoffBlock(Block):
     """Pauses between attempts (spec: sensors 1.8)."""
 

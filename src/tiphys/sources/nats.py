@@ -9,24 +9,13 @@ from typing import Any
 from nats.aio.msg import Msg
 from pydantic import Field
 
-from tiphys.manifests.common import TLS, BackoffBlock, BasicAuth, Block, SecretRef, SourceConfig
+from tiphys.manifests.common import TLS, BackoffBlock, NATSAuth, SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.embedding import NotJSON, embedded
 from tiphys.sources._shared.nats import Connection, Login, connected, messages
 from tiphys.sources._shared.rules import missing, tls_problems
 
 ID = "Nats-Msg-Id"  # the header by which JetStream recognises duplicates
-
-
-class Auth(Block):
-    """Who connects; the first that is there counts."""
-
-    basic: BasicAuth | None = Field(None, description="User and password.")
-    token: SecretRef | None = Field(None, description="Secret that holds the token.")
-    nkey: SecretRef | None = Field(None, description="Secret that holds the seed of the key.")
-    credential: SecretRef | None = Field(
-        None, description="Secret that holds a credentials file, with JWT and seed."
-    )
 
 
 class Config(SourceConfig):
@@ -48,7 +37,7 @@ class Config(SourceConfig):
         False, description="Messages are JSON and embedded as such, otherwise as base64."
     )
     tls: TLS | None = Field(None, description="TLS to the servers.")
-    auth: Auth | None = Field(None, description="Who connects.")
+    auth: NATSAuth | None = Field(None, description="Who connects.")
 
 
 @source("nats", delivery="at-most-once", replicas="one")
@@ -71,7 +60,8 @@ class NATS(Source[Config]):
         """Subscribe, and turn each message into an event."""
         config = self.config
         servers = [server.strip() for server in config.url.split(",") if server.strip()]
-        login = await _login(config.auth or Auth(), ctx)
+        parts = (config.auth or NATSAuth()).parts()
+        login = Login(**{part: await ctx.maybe_secret(ref) or "" for part, ref in parts.items()})
         context: ssl.SSLContext | None = await ctx.tls(config.tls) if config.tls else None
         async with connected(servers, login, context) as client:
             await client.listen(config.subject, config.queue or "")
@@ -94,21 +84,6 @@ class NATS(Source[Config]):
             {**data, "header": headers},
             f"{ctx.event_source}:{ctx.event_name}:{id}" if id else None,
         )
-
-
-async def _login(auth: Auth, ctx: SourceContext) -> Login:
-    if auth.basic is not None:
-        return Login(
-            user=await ctx.maybe_secret(auth.basic.username) or "",
-            password=await ctx.maybe_secret(auth.basic.password) or "",
-        )
-    if auth.token is not None:
-        return Login(token=await ctx.secret(auth.token))
-    if auth.nkey is not None:
-        return Login(seed=await ctx.secret(auth.nkey))
-    if auth.credential is not None:
-        return Login(credentials=await ctx.secret(auth.credential))
-    return Login()
 
 
 def _dropped(client: Connection) -> Incoming | None:

@@ -13,11 +13,11 @@ from typing import Any
 import asyncssh
 from pydantic import Field
 
+from tiphys.aio import finish
 from tiphys.errors import SourceError
 from tiphys.languages import LanguageError, durations
 from tiphys.manifests.common import EXTENSION, ConfigMapRef, SecretRef, SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
-from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 from tiphys.sources._shared.remembered import Difference, Remembered, State
 from tiphys.sources._shared.rules import missing

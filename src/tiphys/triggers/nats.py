@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from types import TracebackType
 from typing import Any, Self
 
 import nats.errors
 from nats.aio.client import Client, RawCredentials
 from pydantic import Field
 
-from tiphys.aio import stop
+from tiphys.aio import finish
 from tiphys.errors import MissingExtraError, TriggerError
-from tiphys.manifests.common import TLS, BasicAuth, Block, Parameter, SecretRef, TriggerConfig
+from tiphys.manifests.common import TLS, NATSAuth, Parameter, TriggerConfig
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.clients import ClientCache, tls_key
@@ -23,20 +22,8 @@ from tiphys.triggers._shared.secrets import retrieving
 ID = "Nats-Msg-Id"  # the header by which JetStream recognises duplicates
 CONNECT = 10.0  # seconds for a connection to one of the servers
 FLUSH = 10  # seconds for the server to say that it has the message
-CLOSE = 2.0  # seconds for a connection to end in good order
 PING = 10  # seconds between questions whether the server is there; it may miss two
 _REFUSALS = ("authorization", "authentication", "permissions violation", "expired")
-
-
-class Auth(Block):
-    """Who connects; the first that is there counts."""
-
-    basic: BasicAuth | None = Field(None, description="User and password.")
-    token: SecretRef | None = Field(None, description="Secret that holds the token.")
-    nkey: SecretRef | None = Field(None, description="Secret that holds the seed of the key.")
-    credential: SecretRef | None = Field(
-        None, description="Secret that holds a credentials file, with JWT and seed."
-    )
 
 
 class Config(TriggerConfig):
@@ -50,7 +37,7 @@ class Config(TriggerConfig):
     subject: str = Field("", description="Subject of the message.")
     payload: list[Parameter] | None = Field(None, description="Values that make up the message.")
     tls: TLS | None = Field(None, description="TLS to the servers, which is then demanded.")
-    auth: Auth | None = Field(None, description="Who connects.")
+    auth: NATSAuth | None = Field(None, description="Who connects.")
 
 
 @trigger("nats", log_name="NATS")
@@ -85,7 +72,7 @@ class NATS(Trigger[Config]):
     async def _publisher(self, config: Config) -> Publisher:
         servers = [server.strip() for server in config.url.split(",") if server.strip()]
         with retrieving("login or certificates"):
-            login = await self._login(config.auth or Auth())
+            login = await self._login(config.auth or NATSAuth())
             key = (*servers, *login.items(), await tls_key(self.ctx, config.tls))
 
             async def opened() -> Publisher:
@@ -94,21 +81,10 @@ class NATS(Trigger[Config]):
 
             return await self._publishers.get(key, opened)
 
-    async def _login(self, auth: Auth) -> dict[str, str]:
-        """The arguments of nats-py that stand for the login."""
-        if auth.basic is not None:
-            user, password = auth.basic.username, auth.basic.password
-            return {
-                "user": await self.ctx.secret(user) if user else "",
-                "password": await self.ctx.secret(password) if password else "",
-            }
-        if auth.token is not None:
-            return {"token": await self.ctx.secret(auth.token)}
-        if auth.nkey is not None:
-            return {"nkeys_seed_str": (await self.ctx.secret(auth.nkey)).strip()}
-        if auth.credential is not None:
-            return {"user_credentials": await self.ctx.secret(auth.credential)}
-        return {}
+    async def _login(self, auth: NATSAuth) -> dict[str, str]:
+        """The values of the login's parts."""
+        parts = auth.parts().items()
+        return {part: await self.ctx.secret(ref) if ref else "" for part, ref in parts}
 
 
 class _Connection(Client):
@@ -158,15 +134,10 @@ class Publisher:
         """Nothing is connected yet."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the connection."""
         if self._client is not None:
-            await _close(self._client)
+            await finish(self._client.close())
 
     async def publish(self, subject: str, message: bytes, headers: dict[str, str]) -> None:
         """Publish, and wait until the server has it.  Raises :exc:`TriggerError`."""
@@ -191,7 +162,7 @@ class Publisher:
             if self._client is not None and self._client.is_connected:
                 return self._client
             if self._client is not None:
-                await _close(self._client)
+                await finish(self._client.close())
                 self._client = None
             self._client = await self._connect()
             return self._client
@@ -211,19 +182,24 @@ class Publisher:
                     reconnect_time_wait=0,
                     connect_timeout=max(1, int(CONNECT) // len(self._servers)),
                     ping_interval=PING,
+                    # Makes nats-py read the answer to CONNECT before it writes on: a server that
+                    # refuses hangs up, and what is written then may reset the connection and take
+                    # the refusal along.
+                    verbose=True,
                     tls=self._context or ssl.create_default_context(),
                     **_arguments(self._login),
                 )
         except BaseException as error:
-            await _close(client)
-            raise _failure(place, client.errors[-1] if client.errors else error, error) from error
+            cause = client.errors[-1] if client.errors else error  # closing makes errors as well
+            await finish(client.close())
+            raise _failure(place, cause, error) from error
         return client
 
 
 def _arguments(login: dict[str, str]) -> dict[str, Any]:
     """The login as nats-py wants it.  Raises :exc:`TriggerError` for what is no key."""
-    seed = login.get("nkeys_seed_str")
-    if seed is not None:
+    if "seed" in login:
+        seed = login["seed"].strip()
         try:
             import nkeys  # an extra of its own, because few need it
 
@@ -234,8 +210,9 @@ def _arguments(login: dict[str, str]) -> dict[str, Any]:
         except (nkeys.NkeysError, ValueError) as error:
             message = f"auth.nkey holds no seed of a key: {error}"
             raise TriggerError(message, retryable=False) from error
-    if "user_credentials" in login:
-        return {"user_credentials": RawCredentials(login["user_credentials"])}
+        return {"nkeys_seed_str": seed}
+    if "credentials" in login:
+        return {"user_credentials": RawCredentials(login["credentials"])}
     return dict(login)
 
 
@@ -256,16 +233,3 @@ def _failure(place: str, cause: BaseException, error: BaseException) -> BaseExce
 def _text(error: BaseException) -> str:
     text = str(error).removeprefix("nats: ").strip("'\" ")
     return text or type(error).__name__
-
-
-async def _close(client: Client) -> None:
-    """End a connection in whatever state it is, in bounded time."""
-    # In a task of its own, because closing cancels nats-py's tasks and with them, at times, the
-    # very future that it waits for itself.
-    closing = asyncio.create_task(client.close())
-    try:
-        await asyncio.wait([closing], timeout=CLOSE)
-    finally:
-        await stop(closing)
-        if not closing.cancelled():
-            closing.exception()  # the connection is given up, whatever it was

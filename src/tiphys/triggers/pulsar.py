@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import orjson
@@ -180,12 +179,7 @@ class Sender:
             self._files = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the producer and the connections, without waiting for a broker."""
         with self._files:
             await asyncio.to_thread(self._end)

@@ -148,7 +148,10 @@ async def test_rotated_credentials_are_used_without_a_restart(run: Run) -> None:
     secrets["bus/auth"] = "username: argo\npassword: n3w"
     await server.start()
     await bus.publish(event("b"), timeout=30.0)
+    ids = [CloudEvent.decode(record.body).id async for record in bus.events().read()]
     await bus.close()
+
+    assert ids == ["a", "b"]
 
 
 async def test_no_server_is_told_after_the_time_is_over() -> None:

@@ -238,6 +238,8 @@ async def test_a_server_without_jetstream_is_restarted(bus: EmbeddedBus) -> None
             await asyncio.sleep(0.02)
     await bus.publish(event("a"), timeout=30.0)
 
+    assert [CloudEvent.decode(record.body).id async for record in bus.events().read()] == ["a"]
+
 
 async def test_a_server_that_could_not_write_is_healed_when_there_is_room(
     bus: EmbeddedBus,
@@ -297,7 +299,11 @@ async def test_the_stream_takes_no_more_than_half_of_what_the_disk_has_left(
 
 
 async def test_the_replicas_of_a_cluster_s_manifest_do_not_matter(tmp_path: Path) -> None:
+    assert StreamSettings.shipped().replicas == 3
     bus = EmbeddedBus(tmp_path, stream=StreamSettings.shipped())
     await bus.start()
     await bus.publish(event("a"))
+    ids = [CloudEvent.decode(record.body).id async for record in bus.events().read()]
     await bus.close()
+
+    assert ids == ["a"]

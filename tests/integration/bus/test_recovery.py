@@ -205,6 +205,8 @@ async def test_the_server_of_a_program_that_is_killed_ends(tmp_path: Path) -> No
     pid, _ = await run_and_kill(tmp_path, 1)
     await until(lambda: not is_running(pid))
 
+    assert not is_running(pid)
+
 
 def is_running(pid: int) -> bool:
     try:

@@ -51,6 +51,8 @@ class TestOwners(KubernetesContract):
         await client.delete(CONFIG_MAPS, "a", namespace)
 
         await gone(client, CONFIG_MAPS, "c", namespace)
+        with pytest.raises(NotFound):
+            await client.get(CONFIG_MAPS, "b", namespace)
 
     async def test_one_of_two_owners_is_enough(self, client: Client, namespace: str) -> None:
         one, two = await make(client, namespace, "one"), await make(client, namespace, "two")
@@ -62,9 +64,11 @@ class TestOwners(KubernetesContract):
 
         async def forgotten() -> bool:
             owned = await client.get(CONFIG_MAPS, "owned", namespace)
-            return owned["metadata"]["ownerReferences"] == owned_by(two)
+            return len(owned["metadata"]["ownerReferences"]) == 1
 
         await eventually(forgotten)
+        owned = await client.get(CONFIG_MAPS, "owned", namespace)
+        assert owned["metadata"]["ownerReferences"] == owned_by(two)
 
     async def test_orphans_stay(self, client: Client, namespace: str) -> None:
         owner = await make(client, namespace, "owner")
@@ -113,6 +117,11 @@ class TestNamespaces(KubernetesContract):
     ) -> None:
         await there(client, SERVICE_ACCOUNTS, "default", namespace)
         await there(client, CONFIG_MAPS, "kube-root-ca.crt", namespace)
+
+        account = await client.get(SERVICE_ACCOUNTS, "default", namespace)
+        authority = await client.get(CONFIG_MAPS, "kube-root-ca.crt", namespace)
+        assert account["metadata"]["namespace"] == namespace
+        assert "ca.crt" in authority["data"]
 
 
 class TestClaims(KubernetesContract):

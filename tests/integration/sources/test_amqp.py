@@ -395,7 +395,9 @@ async def test_the_credentials_come_from_the_block_or_the_url(rabbitmq: RabbitMQ
     }
     service.options.update(ways[way])
 
-    await event_of("amqp", service, lambda: service.emit(1))
+    event = await event_of("amqp", service, lambda: service.emit(1))
+
+    assert service.number(data_of(event)) == 1
 
 
 @pytest.mark.parametrize("scheme", ["amqps", "amqp"])
@@ -406,7 +408,9 @@ async def test_the_broker_proves_who_it_is(
     service = Queue(rabbitmq, url=url, tls=tls_block(client=True))
     secrets = secrets_of(service, server_certificate, client_certificate)
 
-    await event_of("amqp", service, lambda: service.emit(1), secrets)
+    event = await event_of("amqp", service, lambda: service.emit(1), secrets)
+
+    assert service.number(data_of(event)) == 1
 
 
 async def test_a_broker_that_nobody_vouches_for_is_not_used(rabbitmq: RabbitMQ) -> None:

@@ -229,7 +229,11 @@ async def test_the_deprecated_pair_is_a_repository(bitbucket: TestBitbucket) -> 
             "projectKey": "X",
         }
         async with bitbucket.registering(server, **pair):
-            await until(lambda: bool(server.hooks["repositories/acme/lib"]))
+            await until(lambda: any(server.hooks.values()))
+
+        assert [place for place, hooks in server.hooks.items() if hooks] == [
+            "repositories/acme/lib"
+        ]
 
 
 @pytest.mark.parametrize(

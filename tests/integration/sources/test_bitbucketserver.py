@@ -381,7 +381,9 @@ async def test_the_deprecated_pair_is_a_repository() -> None:
     async with server_source.provider() as server:
         pair: dict[str, Any] = {"repositories": [], "projectKey": "ACME", "repositorySlug": "lib"}
         async with server_source.registering(server, **pair):
-            await until(lambda: bool(server.hooks[server.place("lib")]))
+            await until(lambda: any(server.hooks.values()))
+
+        assert [place for place, hooks in server.hooks.items() if hooks] == [server.place("lib")]
 
 
 @pytest.mark.parametrize(

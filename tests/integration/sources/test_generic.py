@@ -161,6 +161,9 @@ async def test_the_token_is_read_for_every_new_stream(server: EventingServer) ->
         await stream.connected()
         await stream.emit(1)
         await stream.until(lambda: bool(bus.published))
+        calls = (await stream.state())["calls"]
+
+    assert [call["authorization"] for call in calls[-2:]] == [f"Bearer {WRONG}", "Bearer secret"]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,9 @@ async def test_the_deprecated_pair_is_a_repository() -> None:
     async with github.provider() as server:
         pair: dict[str, Any] = {"repositories": [], "owner": "acme", "repository": "lib"}
         async with github.registering(server, VirtualClock(), **pair):
-            await until(lambda: bool(server.hooks["repos/acme/lib"]))
+            await until(lambda: any(server.hooks.values()))
+
+        assert [place for place, hooks in server.hooks.items() if hooks] == ["repos/acme/lib"]
 
 
 async def test_a_repository_that_is_not_there_does_not_keep_the_others_from_their_hooks() -> None:

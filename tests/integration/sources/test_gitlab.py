@@ -212,11 +212,11 @@ async def test_groups_come_before_projects_and_each_has_its_hook() -> None:
 
 
 async def test_the_deprecated_project_counts_when_there_are_no_others() -> None:
-    async with (
-        gitlab.provider() as server,
-        gitlab.registering(server, projects=[], projectID="12"),
-    ):
-        await until(lambda: bool(server.hooks["projects/12"]))
+    async with gitlab.provider() as server:
+        async with gitlab.registering(server, projects=[], projectID="12"):
+            await until(lambda: any(server.hooks.values()))
+
+        assert [place for place, hooks in server.hooks.items() if hooks] == ["projects/12"]
 
 
 async def test_a_hook_with_our_address_is_not_changed_but_what_it_lacks_is_told() -> None:

@@ -26,7 +26,7 @@ from tests.integration.sources._events import (
 )
 from tiphys.aio import stop
 from tiphys.testing.remote_sources import WRONG, RemoteService, RemoteSourceContract
-from tiphys.testing.sources import make_source, pull_service, started_bus
+from tiphys.testing.sources import data_of, make_source, pull_service, started_bus
 
 numbers = itertools.count()
 
@@ -189,7 +189,9 @@ async def test_a_user_with_a_password_may_listen(mosquitto: Mosquitto, way: str)
 async def test_a_broker_is_reached_through_a_websocket(mosquitto: Mosquitto) -> None:
     service = Topic(mosquitto, url=f"ws://127.0.0.1:{mosquitto.websocket}/mqtt")
 
-    await event_of("mqtt", service, lambda: service.emit(1))
+    event = await event_of("mqtt", service, lambda: service.emit(1))
+
+    assert service.number(data_of(event)) == 1
 
 
 @pytest.mark.parametrize("scheme", ["ssl", "tcp"])
@@ -201,7 +203,9 @@ async def test_the_broker_proves_who_it_is(
         service = Topic(server, url=url, tls=tls_block())
         service.trusted = ssl.create_default_context(cafile=str(server_certificate.certificate))
         secrets = secrets_of(service, server_certificate, client_certificate)
-        await event_of("mqtt", service, lambda: service.emit(1), secrets)
+        event = await event_of("mqtt", service, lambda: service.emit(1), secrets)
+
+    assert service.number(data_of(event)) == 1
 
 
 # paho leaves the socket of a failed handshake to the garbage collector.

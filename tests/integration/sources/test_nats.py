@@ -19,6 +19,7 @@ from nats.aio.client import Client
 
 from tests._ports import free_port
 from tests.integration._certificates import Pair
+from tests.integration._refusing_nats import refusing_nats
 from tests.integration._servers import NatsServer
 from tests.integration.sources._events import (
     event_of,
@@ -221,8 +222,9 @@ async def test_members_of_a_queue_group_share_the_messages(nats_server: NatsServ
 async def test_one_of_several_servers_is_enough(nats_server: NatsServer) -> None:
     url = f"nats://127.0.0.1:{free_port()}, {nats_server.url}"
     async with subject(nats_server, url=url) as service:
-        for _ in range(3):
-            await event_of("nats", service, lambda: service.emit(1))
+        events = [await event_of("nats", service, lambda: service.emit(1)) for _ in range(3)]
+
+    assert [service.number(data_of(event)) for event in events] == [1, 1, 1]
 
 
 async def test_messages_that_the_bus_does_not_take_in_time_are_counted(
@@ -338,6 +340,15 @@ async def test_nothing_is_told_to_a_server_without_tls_when_tls_is_demanded(
     assert error == (
         f"NATS at 127.0.0.1:{nats_server.port} does not offer TLS, so nothing is sent to it"
     )
+
+
+async def test_a_refusal_is_heard_though_the_server_hangs_up_at_once(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_nats(monkeypatch) as url:
+        error = await error_of(Subject(nats_server, None, url=url, auth=basic("right")))
+
+    assert error.endswith("refuses the credentials: Authorization Violation")
 
 
 async def test_a_subject_that_the_user_may_not_read_is_an_error(tmp_path: Path) -> None:

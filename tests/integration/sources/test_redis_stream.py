@@ -71,6 +71,11 @@ class Stream(RemoteService):
     async def pending(self) -> int:
         return int((await self.client.xpending(self.stream, GROUP))["pending"])
 
+    async def delivered(self) -> int:
+        """How many entries the group was given."""
+        (group,) = await self.client.xinfo_groups(self.stream)
+        return int(group["entries-read"] or 0)
+
     async def pause(self) -> None:
         self.server.pause()
 
@@ -134,12 +139,17 @@ async def test_an_entry_is_acknowledged_once_its_event_is_stored(redis_server: R
     async with stream(redis_server) as service, running("redisStream", service, bus):
         bus.connected = False
         await service.emit(1)
-        while await service.pending() == 0:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while await service.delivered() == 0:
+                await asyncio.sleep(0.01)
+        before = await service.pending()
         bus.connected = True
         await service.until(lambda: len(bus.published) == 1)
-        while await service.pending():
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while after := await service.pending():
+                await asyncio.sleep(0.01)
+
+    assert (before, after) == (1, 0)
 
 
 async def test_what_was_pending_comes_first_and_all_of_it(redis_server: RedisServer) -> None:

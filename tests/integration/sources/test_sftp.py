@@ -355,6 +355,8 @@ async def test_a_password_lets_in_at_the_server_that_is_known(
         await directory.emit(1)
         await directory.until(lambda: bool(bus.published))
 
+    assert [directory.number(data_of(event)) for event in bus.published] == [1]
+
 
 class Worker(asyncssh.SSHServer):
     """Lets in ``worker`` with the password ``secret``."""

@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 
 from tests._ports import free_port
 from tests.integration._certificates import Pair
+from tests.integration._refusing_nats import refusing_nats
 from tests.integration._servers import NatsServer
 from tiphys.errors import TriggerError
 from tiphys.testing.triggers import Target, TriggerContract
@@ -157,6 +158,18 @@ async def test_a_message_that_the_server_forbids_is_refused(tmp_path: Path) -> N
         async with subject(server) as target:
             with pytest.raises(TriggerError, match=r"(?i)permissions violation") as caught:
                 await fire(target)
+
+    assert not caught.value.retryable
+
+
+async def test_a_refusal_is_heard_though_the_server_hangs_up_at_once(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        refusing_nats(monkeypatch) as url,
+        pytest.raises(TriggerError, match="Authorization Violation") as caught,
+    ):
+        await fire(Subject(nats_server), url=url)
 
     assert not caught.value.retryable
 

@@ -1,54 +1,18 @@
-"""What several sources share: ending connections, words for failures, rules."""
+"""What several sources share: words for failures, rules."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import ssl
 from typing import Any
 
 import pytest
 
-from tiphys.aio import stop
 from tiphys.manifests.common import TLS, BasicAuth
-from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import reason
 from tiphys.sources._shared.rules import basic_auth_problems, missing, tls_problems
 
 SECRET = {"name": "a", "key": "b"}
-
-
-async def test_closing_is_carried_out_however_often_its_caller_is_cancelled() -> None:
-    gate, closed = asyncio.Event(), asyncio.Event()
-
-    async def close() -> None:
-        await gate.wait()
-        closed.set()
-
-    task = asyncio.create_task(finish(close(), limit=10))
-    for _ in range(3):
-        await asyncio.sleep(0)
-        task.cancel()
-    gate.set()
-    await asyncio.wait([task])
-
-    assert closed.is_set()
-    assert task.cancelled()
-
-
-async def test_closing_that_hangs_is_given_up() -> None:
-    task = asyncio.create_task(finish(asyncio.Event().wait(), limit=0.01))
-    await asyncio.wait([task], timeout=5)
-
-    assert task.done()
-    assert await stop(task)
-
-
-async def test_closing_that_fails_is_nobodys_concern() -> None:
-    async def fail() -> None:
-        raise ConnectionResetError
-
-    await finish(fail())
 
 
 def test_a_reason_is_the_cause_and_not_what_was_wrapped_around_it() -> None:

@@ -13,8 +13,8 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import AMQPError, InvalidFrameError, ProbableAuthenticationError
 from yarl import URL
 
+from tiphys.aio import finish
 from tiphys.errors import ManifestError, SourceError
-from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import CONNECT, lost, reason, refused, unreachable
 
 HEARTBEAT = 10  # seconds

@@ -15,8 +15,8 @@ import nats.errors
 from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
 
+from tiphys.aio import finish
 from tiphys.errors import MissingExtraError, SourceError
-from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 
 READ_AHEAD = 1000  # messages that are read and not yet asked for; nats-py keeps more behind them
@@ -127,6 +127,10 @@ async def connected(
                     reconnect_time_wait=0,
                     connect_timeout=max(1, int(CONNECT) // len(servers)),
                     ping_interval=PING,
+                    # Makes nats-py read the answer to CONNECT before it writes on: a server that
+                    # refuses hangs up, and what is written then may reset the connection and take
+                    # the refusal along.
+                    verbose=True,
                     tls=context or ssl.create_default_context(),
                     **login.options(),
                 )

@@ -12,10 +12,10 @@ from pydantic import Field
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 
+from tiphys.aio import finish
 from tiphys.errors import ManifestError, SourceError
 from tiphys.manifests.common import TLS, SecretRef, SourceConfig
 from tiphys.sources._base import SourceContext
-from tiphys.sources._shared.closing import finish
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 from tiphys.sources._shared.rules import missing, tls_problems
 

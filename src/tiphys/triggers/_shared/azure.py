@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 import structlog
@@ -43,12 +42,7 @@ class Pool(Generic[T]):
         """Nothing is opened yet."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close every client; those at work are closed when they are done."""
         self._closed = True
         await asyncio.gather(*map(_close, self._idle))

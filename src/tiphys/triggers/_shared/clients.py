@@ -7,7 +7,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from tiphys.manifests.common import TLS, SecretRef
@@ -33,12 +32,7 @@ class ClientCache(Generic[T]):
         """Nothing is opened yet."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close every client."""
         while self._clients:
             await self._close_oldest()
