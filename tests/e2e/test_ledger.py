@@ -93,7 +93,7 @@ async def dead_letters(program: Program) -> set[int]:
     return {json.loads(letter["payload"])["n"] for letter in letters}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_five_sensors_lose_nothing_and_keep_the_order_per_key(program: Program) -> None:
     targets = Targets()
     port = free_port()
@@ -117,7 +117,7 @@ async def test_five_sensors_lose_nothing_and_keep_the_order_per_key(program: Pro
             wanted["both"] = pair.accepted
             return {name: len(wanted[name] - targets.numbers(name)) for name in SENSORS}
 
-        async with asyncio.timeout(240):
+        async with asyncio.timeout(400):
             while any((await missing()).values()):
                 await asyncio.sleep(1)
         given_up = await dead_letters(program)
