@@ -93,7 +93,7 @@ async def dead_letters(program: Program) -> set[int]:
     return {json.loads(letter["payload"])["n"] for letter in letters}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 async def test_five_sensors_lose_nothing_and_keep_the_order_per_key(program: Program) -> None:
     targets = Targets()
     port = free_port()

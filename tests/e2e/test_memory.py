@@ -36,7 +36,7 @@ async def acted(program: Program) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_memory_is_flat_over_many_events(program: Program) -> None:
     port = free_port()
     is_even = [{"path": "body.kind", "type": "string", "value": ["even"]}]

@@ -78,7 +78,7 @@ async def background(coroutine: object) -> AsyncIterator[None]:
             await task
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_killing_the_bus_and_the_program_loses_no_accepted_event(
     program: Program, receiver: Receiver
 ) -> None:
@@ -103,7 +103,7 @@ async def test_killing_the_bus_and_the_program_loses_no_accepted_event(
         await program.revive()
 
     acted: set[int] = set()
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(300):
         while not ledger.accepted <= acted:
             await asyncio.sleep(0.2)
             acted = {body["n"] for body in receiver.bodies}
