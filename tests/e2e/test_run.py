@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -33,6 +34,17 @@ async def listening(port: int) -> None:
 async def get(url: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status, await answer.text()
+
+
+async def unready(program: Program, reason: str) -> None:
+    """Until ``/readyz`` gives the reason."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                status, reasons = await get(f"{program.api}/readyz")
+                if status == 503 and reason in reasons:
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def post(url: str, body: Any, headers: dict[str, str] | None = None) -> int:
@@ -156,6 +168,24 @@ async def test_a_port_in_use_is_one_clear_message_and_stops_no_other_pipeline(
     assert status == 503
     assert f"port {used}" in reasons
     assert "Traceback" not in program.output
+
+
+async def test_a_source_is_ready_only_when_its_connection_stands(program: Program) -> None:
+    watched = program.folder / "watched"
+    options = {
+        "eventType": "CREATE",
+        "watchPathConfig": {"directory": f"{watched}/", "pathRegexp": "."},
+    }
+    program.write("all.yaml", dumped(event_source("files", {"new": options}, "file")))
+    await program.start(ready=False)
+    for _ in range(2):
+        await unready(program, "event new: the directory")
+        watched.mkdir()
+        await program.wait_ready()
+        _, text = await get(f"{program.api}/api/v1/status")
+        assert json.loads(text)["eventSources"][0]["events"][0]["ready"]
+        watched.rmdir()
+    await unready(program, "event new: the directory")
 
 
 async def test_a_taken_metrics_port_ends_it_with_a_message(

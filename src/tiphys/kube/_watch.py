@@ -77,6 +77,8 @@ class Watch:
         """Set when every object of the first listing has been reported."""
         self.connected = False
         """Whether the server is being listened to at this moment."""
+        self.on_connect: Callable[[], None] = lambda: None
+        """Called whenever the server begins to be listened to."""
         self._transport = transport
         self._target = target
         self._selectors = selectors
@@ -176,6 +178,8 @@ class Watch:
     def _note(self, *, connected: bool, error: KubernetesError | None = None) -> None:
         """One log line when the watch breaks, one when it is back."""
         self.connected = connected
+        if connected:
+            self.on_connect()
         if connected and self._interrupted:
             log.info("The watch is back", watch=str(self._target))
         elif not connected and not self._interrupted:

@@ -31,6 +31,10 @@ def _unheard(_problem: str | None) -> None:
     """Nobody wants to hear of problems."""
 
 
+def _unnoticed() -> None:
+    """Nobody asks whether the source is ready."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Incoming:
     """
@@ -88,6 +92,9 @@ class SourceContext:
 
     *report* shows people a problem that does not keep the source from its work, such as a hook
     that the provider refuses; None says that it is gone.  Only push sources have a use for it.
+
+    *connected* is for the others: called when the connection stands, it makes the source ready
+    until its stream of events ends.  Calling it again does nothing.
     """
 
     namespace: str
@@ -99,6 +106,7 @@ class SourceContext:
     store: Store
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     report: Callable[[str | None], None] = _unheard
+    connected: Callable[[], None] = _unnoticed
 
     async def maybe_secret(self, ref: SecretRef | None) -> str | None:
         """The value of *ref*, or None where nothing is referred to."""
@@ -134,6 +142,9 @@ class Source(_Component[ConfigT], abc.ABC):
     def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
         """
         Yield events until cancelled.
+
+        Call ``ctx.connected()`` as soon as nothing that happens from then on is missed: the
+        subscription is confirmed, the first listing was read.
 
         Raise when the connection is lost: the runtime calls again, with back-off.
         Hold no state across calls.  Clean up in ``async with``, never in ``__del__``.

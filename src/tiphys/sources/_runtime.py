@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import Any
@@ -26,7 +27,7 @@ WINDOW = 64  # events that are read and not yet settled
 PAUSE = 0.25  # seconds after a refusal; without a pause a refusing bus would spin the loop
 LONGEST_PAUSE = 2.0
 TRIES = 5  # for an event that its service cannot give again
-STEADY = 5.0  # seconds without an error after which a source counts as well
+STEADY = 5.0  # seconds that a source must run for the pause after them to be a short one
 
 
 class PullService:
@@ -37,6 +38,9 @@ class PullService:
     is read, and what was read is kept; what the bus refuses goes back to the service that it came
     from.  Sources that settle in order keep an event until the bus takes it, because whatever
     comes behind it must not be settled first.
+
+    The service is ready from the source's word that its connection stands, or its first event,
+    until the source ends.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class PullService:
     ) -> None:
         self.status = dispatcher.status
         self._source = source
-        self._ctx = ctx
+        self._ctx = dataclasses.replace(ctx, connected=self._connected)
         self._dispatcher = dispatcher
         self._link = link
         self._window = window
@@ -93,29 +97,27 @@ class PullService:
         self._last = None
         self._reader = reader = asyncio.create_task(self._read())
         stopping = asyncio.create_task(self._stopping.wait())
-        steady = asyncio.create_task(self._ctx.clock.sleep(STEADY))
         try:
-            self.status.ready = self.status.error is None
-            await first(reader, stopping, steady)
-            if steady.done() and not reader.done():
-                self._recovered()
-                await first(reader, stopping)
+            await first(reader, stopping)
             while self._under_way:
                 await asyncio.wait(self._under_way)
             return _error_of(reader)
         finally:
-            self.status.ready = False
-            await end([reader, stopping, steady, *self._under_way])
+            await end([reader, stopping, *self._under_way])
 
     async def _read(self) -> None:
         stream = self._source.events(self._ctx)
         async with aclosing(stream):  # type: ignore[type-var]  # sources are generators
-            await self._clearance()
-            async for incoming in stream:
-                if self._stopping.is_set():
-                    return  # not settled, so it comes again
-                self._begin(incoming)
+            try:
                 await self._clearance()
+                async for incoming in stream:
+                    if self._stopping.is_set():
+                        return  # not settled, so it comes again
+                    self._connected()
+                    self._begin(incoming)
+                    await self._clearance()
+            finally:
+                self.status.ready = False
 
     async def _clearance(self) -> None:
         """Wait until there is room for one more event, and a bus to bring it to."""
@@ -204,7 +206,7 @@ class PullService:
             self._log.warning("The event source failed and is tried again", error=text)
         self.status.error = text
 
-    def _recovered(self) -> None:
+    def _connected(self) -> None:
         if self.status.error is not None:
             self._log.info("The event source works again")
         self.status.error = None

@@ -11,9 +11,9 @@ class Status:
     """
     The state of one event service, kept current by whoever runs it.
 
-    *running*: it is being run, and restarted when it fails.  *ready*: it does its work at this
-    moment.  *error*: why it is not, or what else a person should see to.  *silent*: no event came
-    for longer than ``expectEvery`` says.
+    *running*: it is being run, and restarted when it fails.  *ready*: its connection stands, or
+    its endpoint answers.  *error*: why not, or what else a person should see to.  *silent*: no
+    event came for longer than ``expectEvery`` says.
     """
 
     name: str

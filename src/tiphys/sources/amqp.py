@@ -158,6 +158,7 @@ class AMQP(Source[Config]):
             async for message in deliveries(
                 channel,
                 queue,
+                ctx.connected,
                 exclusive=self._consume.exclusive,
                 consumer_tag=self._consume.consumer_tag,
             ):

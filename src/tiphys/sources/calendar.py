@@ -157,6 +157,7 @@ class Calendar(Source[Config]):
         clock = ctx.clock
         started = clock.monotonic()
         last = await self._start(plan, ctx)
+        ctx.connected()
         while True:
             due = plan.next(last)
             missed = due <= clock.now()

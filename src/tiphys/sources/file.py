@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import Field
 
-from tiphys.aio import Clock
 from tiphys.errors import SourceError
 from tiphys.manifests.common import SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
@@ -79,7 +78,7 @@ class File(Source[Config]):
         notified = sys.platform == "linux" and not self.config.polling
         versions = _Versions()
         try:
-            found = _notified(directory) if notified else _polled(directory, ctx.clock)
+            found = (_notified if notified else _polled)(directory, ctx)
             async with aclosing(found):
                 async for change in found:
                     if change.operation == OVERFLOWN:
@@ -133,11 +132,12 @@ class _Versions:
         return f"{version}:{number}" if number else version
 
 
-async def _notified(directory: str) -> AsyncGenerator[Change]:
+async def _notified(directory: str, ctx: SourceContext) -> AsyncGenerator[Change]:
     """What the kernel notices; raises :exc:`SourceError` when the directory goes away."""
     from tiphys.sources._shared import inotify  # which only Linux has
 
     async with inotify.notices(directory) as notices:
+        ctx.connected()
         async for notice in notices:
             if notice.mask & inotify.OVERFLOW:
                 yield Change(OVERFLOWN, "")
@@ -147,10 +147,11 @@ async def _notified(directory: str) -> AsyncGenerator[Change]:
                 raise SourceError(f"the directory {directory} was removed, moved or unmounted")
 
 
-async def _polled(directory: str, clock: Clock) -> AsyncGenerator[Change]:
+async def _polled(directory: str, ctx: SourceContext) -> AsyncGenerator[Change]:
     before = await asyncio.to_thread(look, directory)
+    ctx.connected()
     while True:
-        await clock.sleep(INTERVAL)
+        await ctx.clock.sleep(INTERVAL)
         after = await asyncio.to_thread(look, directory)
         for change in changes(before, after):
             yield change

@@ -23,6 +23,7 @@ from tiphys.sources._shared.rules import missing, tls_problems
 
 KEEPALIVE = 330.0  # seconds; servers throw out who asks more often than every five minutes
 KEEPALIVE_ANSWER = 20.0  # seconds
+CONSENT = 2.0  # seconds after which a stream that was not refused counts as accepted
 
 
 class Config(SourceConfig):
@@ -66,6 +67,8 @@ class Generic(Source[Config]):
                 start_request(ctx.event_name, self.config.config),
                 metadata=await self._metadata(ctx),
             )
+            # Until its first event, a server that accepts the call says nothing.
+            consent = asyncio.get_running_loop().call_later(CONSENT, ctx.connected)
             try:
                 async with aclosing(aiter(call)) as messages:
                     async for message in messages:
@@ -73,6 +76,7 @@ class Generic(Source[Config]):
             except aio.AioRpcError as error:
                 raise self._failure(channel, error) from error
             finally:
+                consent.cancel()
                 call.cancel()
         raise SourceError(f"{self._name} ended the stream")
 

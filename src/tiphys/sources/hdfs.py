@@ -14,7 +14,7 @@ from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.remembered import Difference, Remembered, State
 from tiphys.sources._shared.rules import missing, tls_problems
 from tiphys.sources._shared.watched import OPERATIONS, cleaned, matches, watched_problems
-from tiphys.sources._shared.webhdfs import FileStatus, name_nodes
+from tiphys.sources._shared.webhdfs import FileStatus, NameNodes, name_nodes
 
 SECOND = 1_000_000_000  # nanoseconds
 PORT = 9870  # of a name node's HTTP server
@@ -106,7 +106,8 @@ class HDFS(Source[Config]):
         async with name_nodes(self._servers(), config.hdfs_user, tls) as cluster:
             while True:
                 await ctx.clock.sleep(self._interval())
-                files = await cluster.walk(directory)
+                files = await _look(cluster, directory, remembered.files)
+                ctx.connected()
                 found = remembered.report(differences(remembered.files, files), self._counts)
                 async with aclosing(found):
                     async for incoming in found:
@@ -127,6 +128,22 @@ class HDFS(Source[Config]):
             return self.config.web_addresses
         hosts = [address.rpartition(":")[0] or address for address in self.config.addresses]
         return [f"http://{host}:{PORT}" for host in hosts]
+
+
+async def _look(
+    cluster: NameNodes, directory: str, before: Mapping[str, State]
+) -> dict[str, FileStatus]:
+    """
+    Walk, and once more when a file has gone or is in two places.
+
+    What is renamed during a walk may be seen at both places or at neither, and would not be known
+    as the same file the next time.
+    """
+    files = await cluster.walk(directory)
+    ids = [file.id for file in files.values() if file.id]
+    if before.keys() - files.keys() or len({*ids}) < len(ids):
+        files = await cluster.walk(directory)
+    return files
 
 
 def differences(

@@ -20,7 +20,7 @@ from tiphys.sources._shared.rules import missing
 from tiphys.sources._shared.s3_records import NotARecord, record, record_id
 from tiphys.sources._shared.sigv4 import Credentials, query_of, signed_headers
 
-PING = 10  # seconds after which the server shows that it is there
+PING = 1  # seconds after which the server shows that it is there; until then it does not answer
 SILENCE = 30.0  # seconds without a word after which it is taken for lost
 LARGEST = 16 * 1024 * 1024  # bytes of one line
 SHOWN = 64 * 1024  # bytes of an answer that is an error
@@ -111,6 +111,7 @@ class MinIO(Source[Config]):
                 server.get([*events, *parameters]) as answer,
                 aclosing(_lines(answer.content)) as lines,
             ):
+                ctx.connected()
                 async for line in lines:
                     if (incoming := self._incoming(ctx, line)) is not None:
                         yield incoming

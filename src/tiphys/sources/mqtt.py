@@ -63,6 +63,7 @@ class MQTT(Source[Config]):
             password=await ctx.maybe_secret(auth.password) if auth else None,
             context=await ctx.tls(config.tls) if config.tls else None,
         ) as client:
+            ctx.connected()
             async for message in client.messages:
                 if (lost := dropped(client)) is not None:
                     yield lost

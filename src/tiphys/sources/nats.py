@@ -64,7 +64,7 @@ class NATS(Source[Config]):
         login = Login(**{part: await ctx.maybe_secret(ref) or "" for part, ref in parts.items()})
         context: ssl.SSLContext | None = await ctx.tls(config.tls) if config.tls else None
         async with connected(servers, login, context) as client:
-            await client.listen(config.subject, config.queue or "")
+            await client.listen(config.subject, config.queue or "", ctx.connected)
             async for message in messages(client):
                 if (lost := _dropped(client)) is not None:
                     yield lost

@@ -51,7 +51,10 @@ class RedisChannels(Source[Config]):
         async with connected(self.config, ctx, decode=False) as client, client.pubsub() as pubsub:
             await pubsub.subscribe(*self.config.channels)
             async for message in _messages(pubsub):
-                yield self._incoming(message)
+                if message["type"] == "message":
+                    yield self._incoming(message)
+                elif message["type"] == "subscribe" and message["data"] == len(pubsub.channels):
+                    ctx.connected()  # that was the last of the channels
 
     def _incoming(self, message: dict[str, Any]) -> Incoming:
         channel = text(message["channel"])
@@ -63,14 +66,17 @@ class RedisChannels(Source[Config]):
 
 
 async def _messages(pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
-    """The messages; raises the library's :exc:`TimeoutError` when the server has fallen silent."""
+    """
+    What the server sends, messages and answers.
+
+    Raises the library's :exc:`TimeoutError` when it has fallen silent.
+    """
     asked = False
     while True:
         message = await pubsub.get_message(timeout=ANSWER if asked else QUIET)
         if message is not None:
             asked = False
-            if message["type"] == "message":
-                yield message
+            yield message
         elif asked:
             raise TimeoutError("no answer in time")
         else:

@@ -57,7 +57,9 @@ class RedisStream(Source[Config]):
             for stream in position:
                 await self._join(client, stream)
             while True:
-                for stream, entries in await self._read(client, position):
+                read = await self._read(client, position)  # the first time without waiting
+                ctx.connected()
+                for stream, entries in read:
                     is_pending = position[stream] != NEW and bool(entries)
                     position[stream] = entries[-1][0] if is_pending else NEW
                     for id, values in entries:

@@ -119,6 +119,7 @@ class SFTP(Source[Config]):
                 else:
                     remembered.files, known = files, True
                     await remembered.save()
+                ctx.connected()  # not before what the first listing saw is kept
                 await ctx.clock.sleep(self._interval())
 
     def _counts(self, difference: Difference) -> bool:

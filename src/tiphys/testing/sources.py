@@ -102,6 +102,14 @@ class Service(abc.ABC):
         """Return when the source listens; overridden where the service can tell."""
         await asyncio.sleep(0.2)
 
+    async def stop(self) -> None:
+        """End the service; what it stores must survive."""
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        """Start the service again."""
+        raise NotImplementedError
+
     async def wait(self, seconds: float) -> None:
         """Let time pass for the source; overridden where its clock is virtual."""
         await asyncio.sleep(seconds)
@@ -138,23 +146,32 @@ class SourceContract(abc.ABC):
 
     key: ClassVar[str]
     no_redelivery: ClassVar[str | None] = None
+    no_outage: ClassVar[str | None] = None
 
     @abc.abstractmethod
     def service(self) -> AbstractAsyncContextManager[Service]:
         """Start the service; everything it holds is fresh."""
 
     @contextlib.asynccontextmanager
-    async def running(
+    async def started(
         self, service: Service, bus: MemoryBus
     ) -> AsyncIterator[tuple[PullService, asyncio.Task[None]]]:
-        """Run the source against the service; leaving is a crash."""
+        """Run the source, whether or not it can work; leaving is a crash."""
         pull = pull_service(self.key, service, bus)
         task = asyncio.create_task(pull.run())
         try:
-            await service.connected()
             yield pull, task
         finally:
             assert await stop(task, limit=1), f"{self.key} did not stop within a second"
+
+    @contextlib.asynccontextmanager
+    async def running(
+        self, service: Service, bus: MemoryBus
+    ) -> AsyncIterator[tuple[PullService, asyncio.Task[None]]]:
+        """Run the source against the service, and wait until the service knows of it."""
+        async with self.started(service, bus) as (pull, task):
+            await service.connected()
+            yield pull, task
 
     async def test_every_event_of_the_service_reaches_the_bus_once_and_in_order(self) -> None:
         bus = await started_bus()
@@ -223,6 +240,35 @@ class SourceContract(abc.ABC):
                 await service.wait(QUIET)
 
                 assert [service.number(data_of(event)) for event in second.published] == [2]
+
+    async def test_it_is_ready_once_it_misses_nothing_though_no_event_comes(self) -> None:
+        bus = await started_bus()
+        async with self.service() as service, self.started(service, bus) as (pull, _):
+            await service.until(lambda: pull.status.ready)
+            assert bus.published == []
+            await service.emit(1)
+            await service.until(lambda: bool(bus.published))
+
+            assert [service.number(data_of(event)) for event in bus.published] == [1]
+
+    async def test_it_is_ready_exactly_while_its_service_is_there(self) -> None:
+        if self.no_outage:
+            pytest.skip(self.no_outage)
+        bus = await started_bus()
+        async with self.service() as service, self.started(service, bus) as (pull, _):
+            await service.until(lambda: pull.status.ready)
+            await service.stop()
+            await service.until(lambda: pull.status.error is not None)
+            assert not pull.status.ready
+            async with self.started(service, bus) as (late, _):
+                await service.until(lambda: late.status.error is not None)
+                assert not late.status.ready
+            await service.start()
+            await service.connected()
+            await service.until(lambda: pull.status.ready)
+
+            assert pull.status.error is None
+        assert bus.published == []
 
     async def test_cancelling_stops_it_within_a_second_and_leaves_no_task(self) -> None:
         async with self.service() as service:

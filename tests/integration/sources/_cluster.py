@@ -43,6 +43,12 @@ class ClusterService(Service):
         await asyncio.sleep(0.05)  # the answer has only begun
         self._watches = self.watches()
 
+    async def stop(self) -> None:
+        await self.server.close()
+
+    async def start(self) -> None:
+        await self.server.start()
+
     def watches(self) -> int:
         """How many watches of the resource there have been."""
         return sum(

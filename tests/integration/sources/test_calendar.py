@@ -66,6 +66,7 @@ class ClockService(Service):
 
 class TestCalendar(SourceContract):
     key = "calendar"
+    no_outage = "a clock is always there"
 
     @asynccontextmanager
     async def service(self) -> AsyncIterator[Service]:

@@ -42,6 +42,12 @@ class Directory(Service):
     def number(self, data: dict[str, Any]) -> int:
         return int(Path(data["name"]).name)
 
+    async def stop(self) -> None:
+        self.path.rmdir()
+
+    async def start(self) -> None:
+        self.path.mkdir()
+
     async def connected(self) -> None:
         self.looks.clear()
         polling = self.options.get("polling", False)

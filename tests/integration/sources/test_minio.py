@@ -174,7 +174,7 @@ async def test_events_prefix_and_suffix_are_for_the_server_to_look_at() -> None:
     assert data_of(event)["notification"][0]["s3"]["object"]["key"] == "in%2F%C3%A4%262.png"
     assert sorted(service.server.queries[0]) == [
         ("events", "s3:ObjectRemoved:*"),
-        ("ping", "10"),
+        ("ping", "1"),
         ("prefix", "in/ä&"),
         ("suffix", ".png"),
     ]

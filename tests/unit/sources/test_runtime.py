@@ -39,6 +39,7 @@ class Script:
         self.open = 0
         self.read = 0
         self.redelivers = False
+        self.connected: Callable[[], None]
         self.data: Callable[[int], Any] = lambda n: {"n": n}
 
     def emit(self, *numbers: int) -> None:
@@ -56,8 +57,9 @@ class Script:
 
         return Incoming(self.data(n), f"id-{n}", ack, nack)
 
-    async def events(self) -> AsyncIterator[Incoming]:
+    async def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
         self.starts += 1
+        self.connected = ctx.connected
         self.open += 1
         try:
             while (item := await self.queue.get()) is not None:
@@ -75,19 +77,19 @@ script: Script
 @source("scripted", delivery="at-least-once", replicas="one")
 class Scripted(Source[Config]):
     def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
-        return script.events()
+        return script.events(ctx)
 
 
 @source("scriptedOrdered", delivery="at-least-once", replicas="one", ordered=True)
 class ScriptedOrdered(Source[Config]):
     def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
-        return script.events()
+        return script.events(ctx)
 
 
 @source("scriptedLoose", delivery="at-most-once", replicas="one")
 class ScriptedLoose(Source[Config]):
     def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
-        return script.events()
+        return script.events(ctx)
 
 
 class SlowBus(MemoryBus):
@@ -443,7 +445,6 @@ async def test_a_source_that_raises_is_started_again_and_again_with_one_line_of_
     run = Run(Scripted, bus, clock)
     with capture_logs() as logs:
         async with run():
-            assert run.status.ready
             for _ in range(40):
                 script.queue.put_nowait(OSError("connection lost"))
             await clock.advance(100)
@@ -453,8 +454,49 @@ async def test_a_source_that_raises_is_started_again_and_again_with_one_line_of_
             await clock.advance(900)
             assert (run.status.ready, run.status.error) == (True, None)
 
-    assert [log["log_level"] for log in logs] == ["warning", "debug", "info"]
+    assert [log["log_level"] for log in logs] == ["warning", "info", "debug"]
     assert run.numbers == [1]
+
+
+async def test_a_source_is_ready_while_its_connection_stands(
+    bus: MemoryBus, clock: VirtualClock
+) -> None:
+    run = Run(Scripted, bus, clock)
+    async with run():
+        for _ in range(2):
+            await clock.advance(60)
+            assert not run.status.ready
+            script.connected()
+            assert (run.status.ready, run.status.error) == (True, None)
+            script.queue.put_nowait(OSError("connection lost"))
+            await clock.settle()
+            assert (run.status.ready, run.status.error) == (False, "OSError: connection lost")
+        await clock.advance(60)
+        script.connected()
+    assert not run.status.ready
+
+
+async def test_an_event_shows_that_the_connection_stands(
+    bus: MemoryBus, clock: VirtualClock
+) -> None:
+    run = Run(Scripted, bus, clock)
+    async with run():
+        script.emit(1)
+        await clock.settle()
+
+        assert run.status.ready
+
+
+async def test_a_source_whose_connection_is_lost_is_not_ready_while_events_are_under_way(
+    slow: SlowBus, clock: VirtualClock
+) -> None:
+    run = Run(Scripted, slow, clock)
+    async with run():
+        script.emit(1)
+        script.queue.put_nowait(OSError("connection lost"))
+        await clock.settle()
+
+        assert (run.status.ready, script.settled) == (False, [])
 
 
 async def test_a_source_that_ends_is_started_again(bus: MemoryBus, clock: VirtualClock) -> None:

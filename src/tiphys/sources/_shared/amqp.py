@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -72,12 +72,17 @@ async def connected(url: URL, context: ssl.SSLContext | None) -> AsyncIterator[A
 
 
 async def deliveries(
-    channel: AbstractChannel, queue: str, *, exclusive: bool, consumer_tag: str
+    channel: AbstractChannel,
+    queue: str,
+    consuming: Callable[[], None],
+    *,
+    exclusive: bool,
+    consumer_tag: str,
 ) -> AsyncIterator[DeliveredMessage]:
     """
     The messages of a queue; each is to be acknowledged, rejected, or left to the next consumer.
 
-    Raises :exc:`AMQPError` when no more can come.
+    Calls *consuming* when the broker has agreed.  Raises :exc:`AMQPError` when no more can come.
     """
     arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
 
@@ -96,6 +101,7 @@ async def deliveries(
             await channel.basic_consume(
                 queue, receive, exclusive=exclusive, consumer_tag=consumer_tag or None
             )
+        consuming()
         while (message := await arrived.get()) is not None:
             yield message
     finally:

@@ -13,7 +13,7 @@ CONNECT = 4.0
 """
 Seconds within which a connection must stand, credentials checked.
 
-Less than the time after which the runtime takes a source that has not failed for one that works.
+Less than the runtime's ``STEADY``, so that its pauses grow while there is no connection.
 """
 
 

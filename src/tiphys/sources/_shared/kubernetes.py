@@ -89,6 +89,7 @@ async def follow(
         known = await Known.load(place, ctx.clock.now())
         watch = client.watch(resource, watched.namespace or None, labels=watched.labels)
         watch.objects, watch.version = dict(known.objects), known.version
+        watch.on_connect = ctx.connected
         try:
             async with aclosing(_changes(watch, known, cluster)) as changes:
                 async for change in changes:

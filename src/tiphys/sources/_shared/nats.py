@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import random
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 READ_AHEAD = 1000  # messages that are read and not yet asked for; nats-py keeps more behind them
 PENDING_BYTES = 64 << 20  # what nats-py keeps of a subscription; more is dropped
 PING = 10  # seconds between questions whether the server is there; it may miss two
+SILENT = 60  # seconds without any answer, at the latest, after which it is not
 CHECK = 1.0  # seconds between looks at the state, for what nats-py tells nobody
 _REFUSALS = ("authorization", "authentication", "permissions violation", "expired")
 
@@ -70,11 +71,24 @@ class Connection(Client):
         self.arrived: asyncio.Queue[Msg | None] = asyncio.Queue(READ_AHEAD)
         self.dropped = 0
         self.failure: Exception | None = None
+        self._asking: asyncio.Task[None] | None = None
 
-    async def listen(self, subject: str, queue: str) -> None:
-        """Subscribe; the messages are those of :func:`messages`."""
+    async def listen(self, subject: str, queue: str, listening: Callable[[], None]) -> None:
+        """
+        Subscribe; the messages are those of :func:`messages`.
+
+        *listening* is called when the server has agreed.
+        """
         # Waiting for room makes nats-py keep the messages that follow.
         await self.subscribe(subject, queue, self.arrived.put, pending_bytes_limit=PENDING_BYTES)
+        # A task, because nats-py lets it wait on when the connection ends.
+        self._asking = asyncio.create_task(self._ask(listening))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._asking is not None:
+            self._asking.cancel()
+        await super().close()
 
     async def on_error(self, error: Exception) -> None:
         """Called by nats-py for errors that have no caller."""
@@ -89,6 +103,12 @@ class Connection(Client):
         """Called by nats-py when the connection broke."""
         if self.arrived.empty():
             self.arrived.put_nowait(None)  # wakes whoever waits for a message
+
+    async def _ask(self, listening: Callable[[], None]) -> None:
+        with contextlib.suppress(nats.errors.Error, OSError):  # messages() ends then, too
+            await self.flush(SILENT)  # the answer comes behind the refusal of a subscription
+            if self.is_connected and self.failure is None:
+                listening()
 
     def _connect_command(self) -> bytes:
         # The last moment before the credentials go out, and the only one at which the server's

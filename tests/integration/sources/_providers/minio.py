@@ -181,7 +181,6 @@ class MinIO:
         for name, value in query:
             wanted.setdefault(name, []).append(value)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._filters[id(queue)] = wanted
         self.listeners.append(queue)
@@ -189,6 +188,7 @@ class MinIO:
             with contextlib.suppress(ConnectionError):
                 while (line := await self._next(queue)) is not None:
                     await self._going_on.wait()
+                    await response.prepare(request)  # not sooner, as the original; once
                     await response.write(line + b"\n")
         finally:
             self.listeners.remove(queue)
