@@ -24,7 +24,7 @@ bench: $(READY)  ## time what matters, as ratios in one run
 docs: $(READY)  ## write the generated parts of the documentation anew
 	@$(BIN)/python docs/generate.py
 
-services:  ## install the servers that tests start
+services: $(READY)  ## install the servers that tests start
 	@sh tests/install_services.sh
 
 clean:
@@ -36,6 +36,6 @@ $(READY): pyproject.toml
 		{ echo "Tiphys needs Python 3.11 or newer; say which one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.3'
 	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $(READY)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration._certificates import Pair, self_signed
+from tests.integration._hadoop import Hadoop
 from tests.integration._servers import Mosquitto, NatsServer, RabbitMQ, RedisServer
 
 
@@ -60,3 +61,10 @@ def rabbitmq(server_directory: Path, server_certificate: Pair) -> Iterator[Rabbi
     """An AMQP broker, with TLS on a second port."""
     with RabbitMQ(server_directory / "rabbitmq", *server_certificate) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def hadoop(server_directory: Path, server_certificate: Pair) -> Iterator[Hadoop]:
+    """A file system of Hadoop."""
+    with Hadoop(server_directory / "hadoop", server_certificate) as cluster:
+        yield cluster

@@ -1,5 +1,5 @@
 """
-Name nodes of Hadoop, as far as WebHDFS lists directories, on the loopback.
+A name node of Hadoop, as far as WebHDFS lists directories, which can be made to misbehave.
 
 Written from Hadoop's documentation of the WebHDFS REST API (``LISTSTATUS``, its JSON schemas, and
 the table of HTTP response codes).
@@ -7,18 +7,14 @@ the table of HTTP response codes).
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import itertools
 import posixpath
-import ssl
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
 from tests._ports import free_port
-
-USER = "worker"  # to whom everything belongs
 
 
 @dataclasses.dataclass
@@ -32,7 +28,7 @@ class Node:
 
 
 class FileSystem:
-    """The files that name nodes share."""
+    """The files that a name node lists."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
@@ -44,15 +40,8 @@ class FileSystem:
     def mkdir(self, path: str) -> None:
         self.nodes[path] = Node(next(self._ids), None, next(self._now), "755")
 
-    def write(self, path: str, length: int = 1) -> None:
-        node = self.nodes.get(path)
-        if node is None:
-            self.nodes[path] = Node(next(self._ids), length, next(self._now), "644")
-        else:
-            node.length, node.modified = length, next(self._now)
-
-    def chmod(self, path: str, permission: str) -> None:
-        self.nodes[path].permission = permission
+    def write(self, path: str) -> None:
+        self.nodes[path] = Node(next(self._ids), 1, next(self._now), "644")
 
     def rename(self, path: str, new: str) -> None:
         self.nodes[new] = self.nodes.pop(path)
@@ -81,7 +70,7 @@ class FileSystem:
             "group": "supergroup",
             "length": node.length or 0,
             "modificationTime": node.modified,
-            "owner": USER,
+            "owner": "worker",
             "pathSuffix": suffix,
             "permission": node.permission,
             "replication": 1 if is_file else 0,
@@ -91,50 +80,39 @@ class FileSystem:
         return {**status, "fileId": node.id} if self.gives_ids else status
 
 
-class NameNode:
-    """The HTTP server of a name node; with *tls* it speaks TLS."""
+class DoubleNameNode:
+    """The HTTP server of a name node; entering starts it."""
 
-    def __init__(self, files: FileSystem, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, files: FileSystem) -> None:
         self.files = files
-        self.port = free_port()
-        self.on_standby = False
         self.demands_kerberos = False
         self.answer: web.Response | None = None  # to give once instead
-        self.walks: list[str] = []  # the directories that were listed
-        self._tls = tls
-        self._going_on = asyncio.Event()
-        self._going_on.set()
+        self._port = free_port()
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self._port}"
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
+        """Start."""
         app = web.Application()
         app.router.add_get("/webhdfs/v1{path:/.*}", self._list)
-        self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True
-        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        return self
 
-    async def stop(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def pause(self) -> None:
-        self._going_on.clear()
-
-    def resume(self) -> None:
-        self._going_on.set()
-
     async def _list(self, request: web.Request) -> web.Response:
-        await self._going_on.wait()
         if self.answer is not None:
             answer, self.answer = self.answer, None
             return answer
-        path, user = request.match_info["path"], request.query.get("user.name", "dr.who")
+        path = request.match_info["path"]
         if self.demands_kerberos:
             return web.Response(
                 status=401,
@@ -144,18 +122,8 @@ class NameNode:
             )
         if request.query["op"] != "LISTSTATUS":
             return refusal(400, "IllegalArgumentException", f"No op {request.query['op']}")
-        if self.on_standby:
-            text = "Operation category READ is not supported in state standby."
-            return refusal(403, "StandbyException", text, "org.apache.hadoop.ipc")
-        if user != USER:
-            text = (
-                f"Permission denied: user={user}, access=READ_EXECUTE, "
-                f'inode="{path}":{USER}:supergroup:drwx------\n\tat org.apache.hadoop.hdfs'
-            )
-            return refusal(403, "AccessControlException", text, "org.apache.hadoop.security")
         if path not in self.files.nodes:
             return refusal(404, "FileNotFoundException", f"File {path} does not exist.", "java.io")
-        self.walks.append(path)
         return web.json_response({"FileStatuses": {"FileStatus": self.files.listing(path)}})
 
 
