@@ -29,6 +29,7 @@ import structlog
 from tiphys.aio import capped_backoff, stop
 from tiphys.bus._server_files import Access, DataDirectory, binary, sync_interval
 from tiphys.bus.jetstream import Credentials, Endpoint, JetStreamBus, StreamSettings
+from tiphys.bus.jetstream.redelivery import deliver_again
 from tiphys.errors import BusUnavailable
 
 log = structlog.get_logger("argo-events.eventbus")
@@ -253,6 +254,7 @@ class EmbeddedBus(JetStreamBus):
     ) -> None:
         self.server = EmbeddedServer(data_dir, sync=sync)
         self._given_stream = stream
+        self._delivered_by: int | None = None  # the process that was told to deliver again
         super().__init__(self._where, name=name)
 
     async def start(self) -> None:
@@ -262,6 +264,7 @@ class EmbeddedBus(JetStreamBus):
         self._settings = dataclasses.replace(wanted, replicas=1)
         try:
             await super().start()
+            await self.looked_after()
         except BaseException:
             await self.server.close()
             raise
@@ -275,9 +278,13 @@ class EmbeddedBus(JetStreamBus):
         """Restart a server that gave JetStream up."""
         self.server.restart()
 
-    async def publication_failed(self) -> None:
-        """Have the server healed if it could not write."""
+    async def looked_after(self) -> None:
+        """Have the server healed if it could not write, and deliver at once if it is a new one."""
         await self.server.heal()
+        pid = self.server.pid
+        if pid != self._delivered_by:
+            await deliver_again(self._api)
+            self._delivered_by = pid
 
     async def _where(self) -> Endpoint:
         return self.server.endpoint()

@@ -14,15 +14,18 @@ import sys
 from collections.abc import AsyncIterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
+from tiphys.bus import Delivery, Subscription
 from tiphys.bus._server_files import DataDirectory, binary
 from tiphys.bus.embedded import EmbeddedBus, EmbeddedServer
-from tiphys.bus.jetstream import StreamSettings
+from tiphys.bus.jetstream import StreamSettings, redelivery
+from tiphys.bus.jetstream.durables import Durable
 from tiphys.errors import BusUnavailable, ManifestError, PublishError
 from tiphys.events import CloudEvent
 
@@ -37,6 +40,19 @@ async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
 
 def event(id: str, size: int = 2) -> CloudEvent:
     return CloudEvent(id, "es", "ev", "webhook", data=b"x" * size)
+
+
+async def fetched(subscription: Subscription, count: int) -> list[Delivery]:
+    taken: list[Delivery] = []
+    while len(taken) < count:
+        taken += await subscription.fetch(count)
+    return taken
+
+
+async def consumer_info(bus: EmbeddedBus, *durable: str) -> dict[str, Any]:
+    info = await Durable(bus._api, *durable, "", 1).info()
+    assert info is not None
+    return info
 
 
 def is_running(pid: int) -> bool:
@@ -66,6 +82,54 @@ async def test_address_and_events_stay_the_same_over_restarts(tmp_path: Path) ->
         await bus.close()
     assert servers[0] == servers[1]
     assert ids == ["a", "b"]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_what_was_not_acknowledged_at_the_end_comes_at_once_after_a_restart(
+    tmp_path: Path, killed: bool
+) -> None:
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    subscription = await bus.subscribe("sn", "t", "dep", "es", "ev")
+    for id in "abcd":
+        await bus.publish(event(id))
+    taken = await fetched(subscription, 4)
+    assert bus.server.pid is not None
+    if not killed:  # otherwise the server may forget it
+        await taken[1].ack()
+    else:
+        os.kill(bus.server.pid, signal.SIGKILL)
+    await bus.close()
+
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    try:
+        async with asyncio.timeout(15):  # half of the time after which it would come anyway
+            subscription = await bus.subscribe("sn", "t", "dep", "es", "ev")
+            again = await fetched(subscription, 4 if killed else 3)
+        config = (await consumer_info(bus, "sn", "t", "dep"))["config"]
+    finally:
+        await bus.close()
+
+    ids = [CloudEvent.decode(delivery.body).id for delivery in again]
+    assert ids == ["a", "b", "c", "d"] if killed else ["a", "c", "d"]
+    assert config["ack_wait"] == 30_000_000_000
+
+
+async def test_a_restart_that_was_interrupted_is_made_good_by_the_next(tmp_path: Path) -> None:
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    await bus.subscribe("sn", "t", "dep", "es", "ev", max_pending=7)
+    before = (await consumer_info(bus, "sn", "t", "dep"))["config"]
+    await redelivery._set(bus._api, [before], redelivery._SHORT)
+    await bus.close()
+
+    bus = EmbeddedBus(tmp_path)
+    await bus.start()
+    after = (await consumer_info(bus, "sn", "t", "dep"))["config"]
+    await bus.close()
+
+    assert after == before
 
 
 async def test_another_port_is_taken_when_the_old_one_is(tmp_path: Path) -> None:
@@ -185,8 +249,10 @@ async def test_a_server_that_keeps_dying_is_reported_once_and_started_again(
         os.kill(bus.server.pid, signal.SIGKILL)
         await asyncio.sleep(0.1)
         await bus.publish(event("a"), timeout=30.0)
+        async with asyncio.timeout(10):
+            while "nats-server is back" not in (events := [line["event"] for line in lines]):
+                await asyncio.sleep(0.01)
 
-    events = [line["event"] for line in lines]
     assert attempts == 4
     assert events.count("nats-server does not start; trying on") == 1
     assert events.count("nats-server is back") == 1

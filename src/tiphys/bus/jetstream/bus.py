@@ -172,8 +172,12 @@ class JetStreamBus(Bus):
     async def out_of_service(self) -> None:
         """Called when the server is there and JetStream is not; repeatedly, until it is back."""
 
-    async def publication_failed(self) -> None:
-        """Called after a publication failed although the stream seems to be in order."""
+    async def looked_after(self) -> None:
+        """
+        Called when the stream is found in order over a new link, or after a failed publication.
+
+        Raises :exc:`BusError`, and is called again then.
+        """
 
     async def _ensure_stream(self) -> None:
         subjects = [f"{names.EVENTS}.*.*"]
@@ -191,7 +195,7 @@ class JetStreamBus(Bus):
                 await self._link.until_up()
                 try:
                     await self._ensure_stream()
-                    await self.publication_failed()
+                    await self.looked_after()
                     break
                 except (BusError, ManifestError) as error:
                     trouble = error
