@@ -124,7 +124,11 @@ class Journal(abc.ABC):
     def read(
         self, subject: str = ">", *, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncIterator[Record]:
-        """The records whose subject matches the filter (``*``, ``>``), oldest first."""
+        """
+        The records whose subject matches the filter (``*``, ``>``), oldest first.
+
+        *since* is the first moment at which they may have been stored, *until* the first not.
+        """
 
     @abc.abstractmethod
     def follow(self, subject: str = ">") -> AsyncIterator[Record]:

@@ -10,6 +10,9 @@ import typer
 from tiphys.cli._client import APIOption, call
 from tiphys.cli._tables import table
 
+RESULTS = {None: "would run", True: "succeeded", False: "dead letter"}
+MOST = 2  # ids of events that are shown of one action
+
 
 def replay(
     source: Annotated[str, typer.Option(help="Event source whose events are meant.")],
@@ -28,6 +31,7 @@ def replay(
     Send archived events through running sensors again.
 
     Events keep their ids, and so do actions: a target that is told of the id does nothing twice.
+    Exit status: 0 all succeeded, 1 some have become dead letters.
     """
     name, _, trigger = sensor.partition("/")
     body = {
@@ -44,9 +48,17 @@ def replay(
     if as_json:
         typer.echo(json.dumps(replayed, indent=2))
         return
-    verb = "WOULD RUN" if dry_run else "RAN"
     rows = [
-        (each["event"], f"{each['sensor']}/{each['trigger']}", str(each["actions"]))
+        (_events(each["events"]), f"{each['sensor']}/{each['trigger']}", RESULTS[each["succeeded"]])
         for each in replayed
     ]
-    typer.echo(table(("EVENT", "TRIGGER", verb), rows, "no event passed the filters"))
+    typer.echo(table(("EVENTS", "TRIGGER", "RESULT"), rows, "nothing acts on these events"))
+    if any(each["succeeded"] is False for each in replayed):
+        typer.echo("tiphys deadletters list: what failed, and why")
+        raise typer.Exit(1)
+
+
+def _events(ids: list[str]) -> str:
+    """Some ids for a column."""
+    more = f" and {len(ids) - MOST} more" if len(ids) > MOST else ""
+    return ", ".join(ids[:MOST]) + more

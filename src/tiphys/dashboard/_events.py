@@ -15,7 +15,8 @@ from starlette.responses import Response, StreamingResponse
 
 from tiphys.dashboard._operations import Operation, answer, body_of, moment_of, text_of
 from tiphys.events import JSON, CloudEvent, timestamp
-from tiphys.runtime import recovery, trace
+from tiphys.runtime import trace
+from tiphys.runtime.replay import replay
 from tiphys.runtime.standalone import Standalone
 
 PATH = "/api/v1/events"
@@ -127,8 +128,8 @@ class EventOperations:
         since = moment_of(text_of(body, "since"), "since")
         if since is None:
             raise HTTPException(400, "the member 'since' is missing")
-        replayed = recovery.replay(
-            self._instance,
+        replayed = replay(
+            self._instance.sensors.values(),
             self._instance.bus_of(text_of(body, "namespace", ""), source).bus,
             event_source=source,
             event_name=name,

@@ -32,9 +32,13 @@ log = structlog.get_logger("argo-events.sensor")
 class Note(Protocol):
     """Takes down a step of the way of some events."""
 
-    def __call__(self, step: Step, *events: str, **details: Any) -> None:
+    def __call__(self, step: Step, /, *events: str, **details: Any) -> None:
         """*events* are ids."""
         ...
+
+
+def unnoted(_step: Step, /, *_events: str, **_details: Any) -> None:
+    """A :class:`Note` that takes nothing down."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,17 +74,6 @@ class TriggerDecisions:
         for dependency in plan.dependencies.values():
             key = (dependency.event_source, dependency.event_name)
             self._by_event.setdefault(key, []).append(dependency)
-
-    def with_state(self, state: ConditionState) -> TriggerDecisions:
-        """The same decisions with another memory, for a replay."""
-        return TriggerDecisions(
-            self.plan,
-            sensor=self._sensor,
-            state=state,
-            scripts=self._scripts,
-            note=self._note,
-            clock=self._clock,
-        )
 
     async def decide(self, event: Event, position: Position) -> list[Decision]:
         """The actions that the event of the message at *position* sets in motion."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import Gauge
@@ -25,6 +25,8 @@ from tiphys.sensors.event import Event
 from tiphys.sensors.execution import Execution
 from tiphys.sensors.plan import Acknowledgement, TriggerPlan
 from tiphys.sensors.state import Position
+
+T = TypeVar("T")
 
 log = structlog.get_logger("argo-events.sensor")
 
@@ -90,6 +92,16 @@ class TriggerDelivery:
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What must run beside consuming, until cancelled; :meth:`keep_alive` also after it."""
         return []
+
+    async def in_turn(self, events: Mapping[str, Event], act: Callable[[], Awaitable[T]]) -> T:
+        """
+        Do what a person asked for about *events*, paused or not, in its turn among the actions.
+
+        Returns what *act* returns, and raises what it raises.
+        """
+        in_order = self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER
+        async with self._in_order if in_order else self._slots:
+            return await act()
 
     async def consume(self, subscription: Subscription, number: int = 0) -> None:
         """Handle the messages of *subscription*, of several the one *number*, until cancelled."""

@@ -40,11 +40,11 @@ class Execution:
         self._clock = clock
         self._log = log.bind(sensorName=sensor, triggerName=runner.plan.name)
 
-    async def carry_out(self, action: Action) -> None:
-        """Act; returns when the action succeeded or its dead letter is stored."""
+    async def carry_out(self, action: Action) -> bool:
+        """Act; returns when the action succeeded (true) or its dead letter is stored (false)."""
         try:
             await self.runner.run(action)
-            return
+            return True
         except ActionFailed as error:
             failure = error
         except Exception as error:  # noqa: BLE001  a bug must neither lose the event nor repeat it for ever
@@ -56,6 +56,7 @@ class Execution:
             except ActionFailed as error:
                 self._log.error("failed to trigger dlqTrigger", error=str(error))
         await self._keep(action, failure)
+        return False
 
     async def _keep(self, action: Action, failure: ActionFailed) -> None:
         letter = self.runner.dead_letter(action, failure)

@@ -8,15 +8,18 @@ from datetime import datetime
 from tiphys.aio import Clock
 from tiphys.languages import cron, zones
 from tiphys.languages.cron import Schedule
-from tiphys.manifests.sensor import ConditionsReset
+from tiphys.sensors.plan import TriggerPlan
 
 Reset = Callable[[datetime | None], Awaitable[None]]
 
 
-def compile_schedules(resets: Sequence[ConditionsReset]) -> list[Schedule]:
-    """The schedules.  Raises the errors of :mod:`tiphys.languages`."""
-    schedules = []
-    for reset in resets:
+def reset_schedules(plan: TriggerPlan) -> list[Schedule]:
+    """The schedules of a trigger.  Raises the errors of :mod:`tiphys.languages`."""
+    template = plan.manifest.template
+    schedules: list[Schedule] = []
+    if template is None or not plan.condition.needs_state:
+        return schedules
+    for reset in template.conditions_reset:
         if reset.by_time is not None:
             zone = zones.load_zone(reset.by_time.timezone) if reset.by_time.timezone else None
             schedules.append(cron.parse(reset.by_time.cron, zone=zone))

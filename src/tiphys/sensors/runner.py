@@ -21,7 +21,7 @@ from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.actions import ActionRunner
 from tiphys.sensors.dead_letters import DeadLetters
-from tiphys.sensors.decisions import Note, TriggerDecisions
+from tiphys.sensors.decisions import Note, TriggerDecisions, unnoted
 from tiphys.sensors.delivery import TriggerDelivery
 from tiphys.sensors.execution import Execution
 from tiphys.sensors.flow.control import place
@@ -40,9 +40,10 @@ from tiphys.sensors.plan import (
     plan_trigger,
 )
 from tiphys.sensors.reconcile import reconcile
-from tiphys.sensors.resets import compile_schedules
+from tiphys.sensors.resets import reset_schedules
 from tiphys.sensors.state import ConditionState
 from tiphys.sensors.trigger_run import TriggerRun, TriggerStatus
+from tiphys.sensors.virtual import VirtualTrigger
 from tiphys.triggers import Egress, TriggerContext
 
 MAX_PENDING = 1000  # messages that a trigger may have at once, the default of NATS
@@ -93,6 +94,7 @@ class SensorRunner:
     ) -> None:
         self.name = name
         self.namespace = namespace
+        self.bus = services.bus
         self.statuses: dict[str, TriggerStatus] = {}
         self._spec = spec
         self._services = services
@@ -115,6 +117,25 @@ class SensorRunner:
         """The running trigger of that name; None where there is none, or it is broken."""
         run = self._runs.get(trigger)
         return None if run is None else run.delivery
+
+    def virtual(self, trigger: str, clock: Clock, *, noted: bool) -> VirtualTrigger:
+        """
+        A running trigger that decides by *clock* and acts on nothing.
+
+        It knows no blackouts.  *noted*: what it decides goes into the history.
+        """
+        plan = self._runs[trigger].delivery.plan
+        if plan.flow is not None:
+            flow = dataclasses.replace(plan.flow, blackout=None)
+            plan = dataclasses.replace(plan, flow=flow)
+        return VirtualTrigger(
+            plan,
+            reset_schedules(plan),
+            sensor=self.name,
+            scripts=self._services.scripts,
+            note=self._note(trigger) if noted else unnoted,
+            clock=clock,
+        )
 
     async def start(self) -> None:
         """Begin; returns at once, :attr:`statuses` tell when the subscriptions are there."""
@@ -248,7 +269,7 @@ class SensorRunner:
             await self._delivery(plan, state, letters),
             gate,
             lambda: self._subscribed(plan, state),
-            compile_schedules(plan.manifest.template.conditions_reset),  # type: ignore[union-attr]  # a plan has one
+            reset_schedules(plan),
             self.statuses[plan.name],
             clock,
         )
@@ -299,7 +320,7 @@ class SensorRunner:
             for reason in ("filter", "error")
         }
 
-        def note(step: Step, *events: str, **details: Any) -> None:
+        def note(step: Step, /, *events: str, **details: Any) -> None:
             history.add(step, events, self.name, trigger, **details)
             if step == "filtered":
                 filtered["error" if "error" in details else "filter"].inc()

@@ -98,7 +98,7 @@ class TriggerRun:
                 await self.gate.release()
 
     async def _reset(self) -> None:
-        if self._schedules and self.delivery.plan.condition.needs_state:
+        if self._schedules:
             await run_resets(self._schedules, self.delivery.decisions.reset, self._clock)
         await asyncio.Event().wait()  # a schedule may end
 

@@ -145,6 +145,9 @@ class StorageContract(BusMeans):
         assert [r.body for r in await read(journal, until=moments[1])] == [b"1", b"2"]
         window = await read(journal, since=moments[0], until=moments[1])
         assert [r.body for r in window] == [b"2"]
+        (second,) = window
+        assert await read(journal, since=second.stored, until=second.stored) == []
+        assert [r.body for r in await read(journal, since=second.stored)] == [b"2", b"3"]
 
     async def test_many_records_are_stored_and_read(self, bus: Bus) -> None:
         journal = await bus.journal("journal", Limits())

@@ -126,7 +126,7 @@ class MemoryJournal(Journal):
         self._link.require()
         for record in self.after(0, subject):
             if (since is None or record.stored >= since) and (
-                until is None or record.stored <= until
+                until is None or record.stored < until
             ):
                 yield record
 

@@ -93,7 +93,7 @@ class JetStreamJournal(Journal):
         messages = self._reader(subject, start).stored()
         try:
             async for message in messages:
-                if until is not None and message.stored > until:
+                if until is not None and message.stored >= until:
                     return
                 yield self._record(message)
         finally:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from tiphys.bus import State, insist
-from tiphys.bus.memory import MemoryState
 from tiphys.sensors.decisions import Decision, TriggerDecisions
 from tiphys.sensors.event import Event
 from tiphys.sensors.flow import absence
@@ -37,19 +36,13 @@ class Awaited(Decision):
 
 
 class FlowDecisions(TriggerDecisions):
-    """
-    Decides for a trigger with flow control; *bucket* is the sensor's.
+    """Decides for a trigger with flow control; *bucket* is the sensor's."""
 
-    A *replay* knows nothing of former events, and of awaited ones it makes nothing.
-    """
-
-    def __init__(self, plan: TriggerPlan, *, bucket: State, replay: bool = False, **services: Any):
+    def __init__(self, plan: TriggerPlan, *, bucket: State, **services: Any):
         super().__init__(plan, **services)
         assert plan.flow is not None
         self._flow: FlowPlan = plan.flow
-        self._services = services
-        self._replay = replay
-        self._dedupe = {} if replay else self._dedupes(bucket)
+        self._dedupe = self._dedupes(bucket)
         self._joins: Joins | None = None
         if self._flow.join is not None:
             self._joins = Joins(
@@ -60,11 +53,6 @@ class FlowDecisions(TriggerDecisions):
                 shape=self._flow.shape,
                 clock=self._clock,
             )
-
-    def with_state(self, state: ConditionState) -> TriggerDecisions:
-        """The same decisions with another memory, for a replay."""
-        services = {**self._services, "state": state}
-        return FlowDecisions(self.plan, bucket=MemoryState(), replay=True, **services)
 
     async def open(self) -> None:
         """Take up what lies in the bucket."""
@@ -126,8 +114,7 @@ class FlowDecisions(TriggerDecisions):
             self._note("dropped", event.id, dependency=dependency, reason=reason)
             return None
         if dependency not in self.plan.condition.names:
-            action = self._action({dependency: event})
-            return None if self._replay else Awaited(action, None, key)
+            return Awaited(self._action({dependency: event}), None, key)
         if self._joins is None or not self.plan.condition.needs_state:
             return await super()._concluded(position, dependency, event)
         return await self._joined(self._joins, key, position, dependency, event)

@@ -8,13 +8,14 @@ one whose action only waits for its turn stays unacknowledged.  So nothing is lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import dataclasses
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from tiphys.bus import State
 from tiphys.sensors.actions import Action, action_id
 from tiphys.sensors.decisions import Decision
-from tiphys.sensors.delivery import IN_ORDER_AHEAD, TriggerDelivery, Work
+from tiphys.sensors.delivery import IN_ORDER_AHEAD, T, TriggerDelivery, Work
 from tiphys.sensors.event import Event
 from tiphys.sensors.flow.control import FlowControl, make_stages, place
 from tiphys.sensors.flow.decisions import Awaited, FlowDecisions, item_of
@@ -28,8 +29,19 @@ from tiphys.sensors.plan import Acknowledgement, TriggerPlan
 
 AHEAD = 1000  # messages in hand where keys are told apart: as many as the bus hands out
 
-_Run = Callable[[], Coroutine[Any, Any, None]]
-_Begin = tuple["Work | None", _Run]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Turn:
+    """
+    What may begin in its turn; *work* is its message.
+
+    What a person *asked* for begins also while the trigger is paused; that person waits for it.
+    """
+
+    key: str | None
+    run: Callable[[], Coroutine[Any, Any, None]]
+    work: Work | None = None
+    asked: asyncio.Future[Any] | None = None
 
 
 class FlowDelivery(TriggerDelivery):
@@ -53,8 +65,8 @@ class FlowDelivery(TriggerDelivery):
             clock=self._clock,
         )
         self._timers = Timers([self._control, decisions], self._watermark, self._clock)
-        self._in_turn = plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER
-        self._queue: KeyedQueue[_Begin] = KeyedQueue(1 if self._in_turn else plan.concurrency)
+        self._serial = plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER
+        self._queue: KeyedQueue[_Turn] = KeyedQueue(1 if self._serial else plan.concurrency)
         self._acting: set[str] = set()  # items that waited and are at work now
         self._less = asyncio.Event()  # something in hand has ended
         self._open = False
@@ -73,11 +85,39 @@ class FlowDelivery(TriggerDelivery):
     def put_aside(self) -> None:
         """Leave alone what has not begun: messages, and in the bucket what waits there."""
         self._open = False
-        self._queue.clear()
+        for turn in self._queue.clear():
+            if turn.asked is not None:
+                self._queue.add(turn.key, turn)
         super().put_aside()
+        self._pump()
+
+    async def close(self, grace: float) -> None:
+        """Wait for running actions; whoever waits for one that has not begun is cancelled."""
+        for turn in self._queue.clear():
+            if turn.asked is not None:
+                turn.asked.cancel()
+        await super().close(grace)
+
+    async def in_turn(self, events: Mapping[str, Event], act: Callable[[], Awaitable[T]]) -> T:
+        """Do what a person asked for; see the base class."""
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            if result.cancelled():
+                return  # nobody waits for it any more
+            try:
+                result.set_result(await act())
+            except Exception as error:  # noqa: BLE001  it is for whoever asked
+                result.set_exception(error)
+            finally:
+                result.cancel()  # for nothing, unless this was cancelled
+
+        self._queue.add(order := self._order(events), _Turn(order, run, asked=result))
+        self._pump()
+        return await result
 
     async def _room(self) -> int:
-        ahead = IN_ORDER_AHEAD if self._in_turn else self.plan.concurrency
+        ahead = IN_ORDER_AHEAD if self._serial else self.plan.concurrency
         if self._plan.order_by is not None:
             ahead = max(AHEAD, ahead)
         while (in_hand := max(len(self._work), len(self._queue))) >= ahead:
@@ -109,39 +149,41 @@ class FlowDelivery(TriggerDelivery):
             self._begin(work, self._settle_waiting(work, settled))
             return
         order = self._order(acting[0].action.events)
-        self._queue.add(order, (work, lambda: self._act(work, acting, settled)))
+        self._queue.add(order, _Turn(order, lambda: self._act(work, acting, settled), work))
         self._pump()
 
     def _order(self, events: Mapping[str, Event]) -> str | None:
         """The key of an action's turn; None where it waits for no other."""
         path = self._plan.order_by
         if path is None:
-            return "" if self._in_turn else None
+            return "" if self._serial else None
         return path.of_first(events, self.plan.dependencies)
 
     def _released(self, item: Item) -> None:
         """An item that waited acts as soon as it may."""
         if item.id in self._acting:
             return
-        order = item.keys.get("orderBy", "" if self._in_turn else None)
-        self._queue.add(order, (None, lambda: self._act_on(item)))
+        order = item.keys.get("orderBy", "" if self._serial else None)
+        self._queue.add(order, _Turn(order, lambda: self._act_on(item)))
         self._pump()
 
     def _pump(self) -> None:
         """Begin what may."""
         while self._may_begin() and (entry := self._queue.begin()) is not None:
-            key, (work, run) = entry
-            self._begin(work, self._in_its_turn(key, run))
+            _, turn = entry
+            self._begin(turn.work, self._in_its_turn(turn))
 
     def _may_begin(self) -> bool:
+        if not self._open:
+            return True  # nothing is left but what was asked for
         blackout = self._plan.blackout
-        return self._open and (blackout is None or blackout.covering(self._clock.now()) is None)
+        return blackout is None or blackout.covering(self._clock.now()) is None
 
-    async def _in_its_turn(self, key: str | None, run: _Run) -> None:
+    async def _in_its_turn(self, turn: _Turn) -> None:
         try:
-            await run()
+            await turn.run()
         finally:
-            self._queue.end(key)
+            self._queue.end(turn.key)
             self._less.set()
             self._pump()
 

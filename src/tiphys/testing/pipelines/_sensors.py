@@ -9,7 +9,7 @@ from tiphys.languages import LanguageError
 from tiphys.languages.cron import Schedule
 from tiphys.manifests.objects import Sensor
 from tiphys.sensors.plan import DependencyPlan, TriggerPlan, plan_dependencies, plan_trigger
-from tiphys.sensors.resets import compile_schedules
+from tiphys.sensors.resets import reset_schedules
 from tiphys.testing.pipelines._actions import DryTrigger
 from tiphys.testing.pipelines._filters import FilterParts
 
@@ -60,12 +60,10 @@ class DrySensor:
         return list(dict.fromkeys([*self.triggers, *self.broken, *fallbacks]))
 
     def _planned(self, plan: TriggerPlan) -> PlannedTrigger:
-        template = plan.manifest.template
-        resets = template.conditions_reset if template is not None else []
         fallback = plan.dead_letter_action
         return PlannedTrigger(
             plan,
             DryTrigger(self.namespace, self.name, plan.action),
             None if fallback is None else DryTrigger(self.namespace, self.name, fallback),
-            compile_schedules(resets) if plan.condition.needs_state else [],
+            reset_schedules(plan),
         )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from tiphys.aio import Clock
-from tiphys.bus.memory import MemoryState
 from tiphys.languages.lua import WorkerPool
 from tiphys.observe.history import Step as HistoryStep
-from tiphys.sensors.actions import Action as Decided
-from tiphys.sensors.decisions import TriggerDecisions
+from tiphys.sensors.actions import Action as DecidedAction
 from tiphys.sensors.event import Event
-from tiphys.sensors.flow.decisions import FlowDecisions
-from tiphys.sensors.state import ConditionState, Position
+from tiphys.sensors.state import Position
+from tiphys.sensors.virtual import Decided, VirtualTrigger
 from tiphys.testing.pipelines._actions import Action, DryTrigger
-from tiphys.testing.pipelines._flow import FlowRun
 from tiphys.testing.pipelines._sensors import PlannedTrigger
 from tiphys.testing.pipelines._verdicts import Step, Verdict
 
@@ -52,29 +49,13 @@ class TriggerRun:
         self._verdicts = verdicts
         self._actions = actions
         self._numbers: dict[str, int] = {}
-        bucket = MemoryState()
-        self._state = ConditionState(bucket, plan.name, plan.dependencies)
-        services: dict[str, Any] = {
-            "sensor": sensor,
-            "state": self._state,
-            "scripts": scripts,
-            "note": self._note,
-            "clock": clock,
-        }
-        self._flow: FlowRun | None = None
-        if plan.flow is None:
-            self._decisions = TriggerDecisions(plan, **services)
-            return
-        decisions = FlowDecisions(plan, bucket=bucket, **services)
-        self._decisions = decisions
-        self._flow = FlowRun(
-            plan, decisions, sensor=sensor, bucket=bucket, note=self._note, clock=clock
+        self._decider = VirtualTrigger(
+            plan, trigger.schedules, sensor=sensor, scripts=scripts, note=self._note, clock=clock
         )
 
     async def open(self) -> None:
         """Get ready."""
-        if self._flow is not None:
-            await self._flow.open()
+        await self._decider.open()
 
     async def receive(self, event: Event, position: Position) -> None:
         """An event comes that the trigger depends on."""
@@ -82,50 +63,32 @@ class TriggerRun:
         if self._trigger.plan.manifest.suspend:
             self._add(position.sequence, "held", reason="the trigger is suspended")
             return
-        for number, decision in enumerate(await self._decisions.decide(event, position)):
-            if self._flow is None:
-                await self._act(position.sequence, decision.action)
-            else:
-                await self._flow.offer(position, number, decision)
-            await self._decisions.done(position, decision)
-        await self._release()
+        await self._act(await self._decider.receive(event, position))
 
     async def forget(self, number: int, now: datetime) -> None:
         """Do the resets whose time has come; *number* is that of the event that comes next."""
-        last = now + timedelta(seconds=1)  # a tick in this very second comes before the event
-        ticks = [tick for s in self._trigger.schedules if (tick := s.previous(last)) is not None]
-        if not ticks:
-            return
-        forgotten = await self._state.reset(max(ticks))
-        await self._decisions.reset(max(ticks))
-        if forgotten:
+        if forgotten := await self._decider.reset(now):
             names = ", ".join(forgotten)
             reason = f"the conditions were reset, {names} must come again"
             self._add(number, "forgotten", reason=reason)
 
     def next_due(self) -> datetime | None:
         """The earliest time at which something waits no longer."""
-        return None if self._flow is None else self._flow.next_due()
+        return self._decider.next_due()
 
     async def ripen(self) -> None:
         """Let go what is due by now."""
-        if self._flow is not None:
-            await self._flow.ripen(self._clock.now())
-            await self._release()
+        await self._act(await self._decider.ripen())
 
-    async def _release(self) -> None:
-        if self._flow is not None:
-            for number, decided in await self._flow.released():
-                await self._act(number, decided)
+    async def _act(self, decided: Decided) -> None:
+        fallback = self._trigger.fallback
+        for number, action in decided:
+            succeeded = await self._attempt(self._trigger.action, number, action)
+            if not succeeded and fallback is not None:
+                # What the running sensor does once the attempts are used up.
+                await self._attempt(fallback, number, action)
 
-    async def _act(self, number: int, decided: Decided) -> None:
-        if await self._attempt(self._trigger.action, number, decided):
-            return
-        if self._trigger.fallback is not None:
-            # What the running sensor does once the attempts are used up.
-            await self._attempt(self._trigger.fallback, number, decided)
-
-    async def _attempt(self, trigger: DryTrigger, number: int, decided: Decided) -> bool:
+    async def _attempt(self, trigger: DryTrigger, number: int, decided: DecidedAction) -> bool:
         action = await trigger.act(decided, number, self._clock.now())
         self._actions.append(action)
         step: Step = "failed" if action.error else "acted"
@@ -134,7 +97,7 @@ class TriggerRun:
         )
         return not action.error
 
-    def _note(self, step: HistoryStep, *events: str, **details: Any) -> None:
+    def _note(self, step: HistoryStep, /, *events: str, **details: Any) -> None:
         """Translate what the engine tells of some events."""
         word, reason = self._translated(step, details)
         for id in events:

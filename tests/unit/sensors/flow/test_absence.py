@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tests.unit.sensors.flow.conftest import World, dependency, timed
-from tiphys.bus.memory import MemoryState
-from tiphys.events import CloudEvent
-from tiphys.sensors.event import Event
-from tiphys.sensors.state import ConditionState, Position
 
 
 def orders(**more: Any) -> dict[str, Any]:
@@ -115,17 +111,3 @@ async def test_a_condition_with_and_arms_when_it_is_complete(world: World) -> No
         await world.at(15)
 
     assert [a.data for a in world.acted] == [{"a": {"n": 1}, "b": {"n": 2}}]
-
-
-async def test_a_replay_acts_at_once_and_not_on_what_is_awaited(world: World) -> None:
-    trigger = orders(conditionsJoin={"key": "id", "window": "1h"})
-    async with world.running(trigger) as sensor:
-        delivery = sensor.delivery("t")
-        assert delivery is not None
-        memory = ConditionState(MemoryState(), "t", ["a", "b"])
-        decisions = delivery.decisions.with_state(memory)
-        data = b'{"id": 1}'
-        events = [Event(CloudEvent("1", source, "ev", "t", data=data)) for source in "ab"]
-        decided = [await decisions.decide(e, Position(1, world.clock.now())) for e in events]
-
-    assert [[list(d.action.events) for d in found] for found in decided] == [[["a"]], []]
