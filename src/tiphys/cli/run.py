@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import ipaddress
 import os
 import secrets
@@ -182,6 +183,11 @@ async def _run(options: Options, metrics_port: int, door: Door, *, watch: bool) 
         if not instance.event_sources and not instance.sensors:
             raise TiphysError("there is nothing to run: no EventSource or Sensor is without errors")
         typer.echo(banner(instance, metrics_port, door.port))
+        # Searching everything for garbage stops the program for some 80 ms, every few thousand
+        # events.  What is here now stays, and what events need is gone without a search.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 10, 10)
         watching = asyncio.create_task(_watch(instance)) if watch else None
         await ended.wait()
         log.info("Stopping: finishing what is in hand; a second signal ends at once")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import structlog
@@ -18,13 +18,15 @@ from prometheus_client import Gauge
 
 from tiphys.aio import Clock, Recent, stop
 from tiphys.bus import Delivery, Subscription
-from tiphys.errors import BusError, EventDecodeError
+from tiphys.errors import BusError, EventDecodeError, TiphysError
 from tiphys.events import CloudEvent
 from tiphys.sensors.decisions import Decision, Note, TriggerDecisions
 from tiphys.sensors.event import Event
 from tiphys.sensors.execution import Execution
 from tiphys.sensors.plan import Acknowledgement, TriggerPlan
 from tiphys.sensors.state import Position
+
+STOPPED = "the sensor stopped before everything was done that was asked for"
 
 T = TypeVar("T")
 
@@ -83,6 +85,8 @@ class TriggerDelivery:
         self._aside: list[Work] = []
         self._session = 0  # counts how often consuming has ended
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: set[asyncio.Task[Any]] = set()  # by a person
+        self._closed = False
         self._recent = Recent(REMEMBERED)
         self._log = log.bind(sensorName=sensor, triggerName=plan.name)
 
@@ -93,15 +97,29 @@ class TriggerDelivery:
         """What must run beside consuming, until cancelled; :meth:`keep_alive` also after it."""
         return []
 
-    async def in_turn(self, events: Mapping[str, Event], act: Callable[[], Awaitable[T]]) -> T:
+    async def in_turn(
+        self, events: Mapping[str, Event], act: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
         """
         Do what a person asked for about *events*, paused or not, in its turn among the actions.
 
-        Returns what *act* returns, and raises what it raises.
+        Returns what *act* returns, and raises what it raises; :exc:`TiphysError` when the sensor
+        stops before.
         """
         in_order = self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER
         async with self._in_order if in_order else self._slots:
-            return await act()
+            if self._closed:
+                raise TiphysError(STOPPED)
+            task = asyncio.create_task(act())
+            self._asked.add(task)
+            try:
+                return await task
+            except asyncio.CancelledError:
+                if self._closed and task.cancelled():
+                    raise TiphysError(STOPPED) from None
+                raise
+            finally:
+                self._asked.discard(task)
 
     async def consume(self, subscription: Subscription, number: int = 0) -> None:
         """Handle the messages of *subscription*, of several the one *number*, until cancelled."""
@@ -140,9 +158,10 @@ class TriggerDelivery:
 
     async def close(self, grace: float) -> None:
         """Wait for running actions, at most *grace* seconds; the rest is delivered again later."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
-        await asyncio.gather(*(stop(task) for task in list(self._tasks)))
+        self._closed = True
+        if running := {*self._tasks, *self._asked}:
+            await asyncio.wait(running, timeout=grace)
+        await asyncio.gather(*(stop(task) for task in (*self._tasks, *self._asked)))
 
     async def _room(self) -> int:
         """How many messages to fetch; waits, as there is no point in fetching more than fits."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from tiphys.bus import State
+from tiphys.errors import TiphysError
 from tiphys.sensors.actions import Action, action_id
 from tiphys.sensors.decisions import Decision
-from tiphys.sensors.delivery import IN_ORDER_AHEAD, T, TriggerDelivery, Work
+from tiphys.sensors.delivery import IN_ORDER_AHEAD, STOPPED, T, TriggerDelivery, Work
 from tiphys.sensors.event import Event
 from tiphys.sensors.flow.control import FlowControl, make_stages, place
 from tiphys.sensors.flow.decisions import Awaited, FlowDecisions, item_of
@@ -92,25 +93,31 @@ class FlowDelivery(TriggerDelivery):
         self._pump()
 
     async def close(self, grace: float) -> None:
-        """Wait for running actions; whoever waits for one that has not begun is cancelled."""
+        """Wait for running actions; what has not begun is given up."""
         for turn in self._queue.clear():
             if turn.asked is not None:
-                turn.asked.cancel()
+                _fail(turn.asked, TiphysError(STOPPED))
         await super().close(grace)
 
-    async def in_turn(self, events: Mapping[str, Event], act: Callable[[], Awaitable[T]]) -> T:
+    async def in_turn(
+        self, events: Mapping[str, Event], act: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
         """Do what a person asked for; see the base class."""
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:
-            if result.cancelled():
+            if result.done():
                 return  # nobody waits for it any more
             try:
-                result.set_result(await act())
+                outcome = await act()
+            except asyncio.CancelledError:
+                _fail(result, TiphysError(STOPPED))
+                raise
             except Exception as error:  # noqa: BLE001  it is for whoever asked
-                result.set_exception(error)
-            finally:
-                result.cancel()  # for nothing, unless this was cancelled
+                _fail(result, error)
+            else:
+                if not result.done():
+                    result.set_result(outcome)
 
         self._queue.add(order := self._order(events), _Turn(order, run, asked=result))
         self._pump()
@@ -214,3 +221,9 @@ class FlowDelivery(TriggerDelivery):
                 await self._control.done(item)
         finally:
             self._acting.discard(item.id)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """Let whoever waits for *future* have *error*, unless nobody does any more."""
+    if not future.done():
+        future.set_exception(error)
