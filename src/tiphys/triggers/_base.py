@@ -16,6 +16,9 @@ from tiphys.manifests.common import TLS, ConfigMapRef, Parameter, SecretRef, Tri
 from tiphys.registry import Registry
 from tiphys.triggers._egress import Egress
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""The header or property of what is sent that holds the id of the action."""
+
 ConfigT = TypeVar("ConfigT", bound=TriggerConfig)
 ResourceT = TypeVar("ResourceT")
 

@@ -23,7 +23,7 @@ from yarl import URL
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, BasicAuth, Parameter, TriggerConfig, go_default
-from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers import IDEMPOTENCY_KEY, Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._egress import GuardedResolver
 from tiphys.triggers._shared.clients import ClientCache, tls_key
 from tiphys.triggers._shared.secrets import SecureHeader, retrieving, secure_value
@@ -150,7 +150,7 @@ class HTTP(Trigger[Config]):
     async def _headers(self, firing: Firing[Config]) -> CIMultiDict[str]:
         """Plain, then dynamic, then secure headers; equal spellings replace each other."""
         config = firing.config
-        headers = {"Idempotency-Key": firing.action_id, **config.headers}
+        headers = {IDEMPOTENCY_KEY: firing.action_id, **config.headers}
         for parameter in config.dynamic_headers:
             if parameter.src is not None and (value := firing.resolve(parameter)) is not None:
                 headers[parameter.dest] = value

@@ -18,7 +18,7 @@ from pydantic import Field
 from tiphys.aio import stop
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, Block, Parameter, SecretRef, TriggerConfig, go_default
-from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers import IDEMPOTENCY_KEY, Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.clients import ClientCache, tls_key
 from tiphys.triggers._shared.http_client import session
@@ -95,7 +95,8 @@ class Kafka(Trigger[Config]):
         if config.schema_registry is not None:
             value = await self._registry.encode(config.schema_registry, value)
         key = config.partitioning_key
-        headers = [(name, text.encode()) for name, text in config.headers.items()]
+        texts = {IDEMPOTENCY_KEY: firing.action_id, **config.headers}
+        headers = [(name, text.encode()) for name, text in texts.items()]
         for header in config.secure_headers:
             headers.append((header.name, (await secure_value(self.ctx, header)).encode()))
         with _failures(config.url):

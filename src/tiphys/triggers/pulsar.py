@@ -25,7 +25,7 @@ from tiphys.manifests.common import (
     SecretRef,
     TriggerConfig,
 )
-from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
+from tiphys.triggers import IDEMPOTENCY_KEY, Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.clients import ClientCache, digest
 from tiphys.triggers._shared.secrets import retrieving
@@ -109,7 +109,7 @@ class Pulsar(Trigger[Config]):
         config = firing.config
         message = payload.required(config.payload, firing.payload)
         sender = await self._sender(config)
-        await sender.send(message)
+        await sender.send(message, {IDEMPOTENCY_KEY: firing.action_id})
         return Outcome(detail=f"sent to {config.topic}")
 
     @classmethod
@@ -184,11 +184,11 @@ class Sender:
         with self._files:
             await asyncio.to_thread(self._end)
 
-    async def send(self, message: bytes) -> None:
+    async def send(self, message: bytes, properties: dict[str, str]) -> None:
         """Send, and wait until the broker has it.  Raises :exc:`TriggerError`."""
         producer = await self._connected()
         try:
-            await self._in_thread(producer.send, message)
+            await self._in_thread(producer.send, message, properties)
         except PulsarException as error:
             name = type(error).__name__
             if name in _ENDED and self._producer is producer:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +11,12 @@ from typing import Any
 import aiohttp
 import nats
 import nkeys
-import orjson
 import pytest
 from nats.aio.client import Client
 
 from tests._ports import free_port
 from tests.integration._certificates import Pair
+from tests.integration._nats_accounts import operator_login
 from tests.integration._refusing_nats import refusing_nats
 from tests.integration._servers import NatsServer
 from tests.integration.sources._events import (
@@ -268,49 +266,12 @@ async def test_every_way_to_log_in_works(
 
 
 async def test_a_credentials_file_logs_in(tmp_path: Path) -> None:
-    operator, account, user = (key(prefix) for prefix in OWNERS)
-    trust = token(operator, operator, type="operator")
-    limits = dict.fromkeys(("subs", "data", "payload", "conn", "imports", "exports"), -1)
-    issued = token(operator, account, type="account", limits=limits)
-    login = token(account, user, type="user", subs=-1, data=-1, payload=-1)
-    options = (
-        f"operator: {trust}\nresolver: MEMORY\n"
-        f"resolver_preload: {{ {account.public_key.decode()}: {issued} }}"
-    )
+    options, credentials = operator_login()
     with NatsServer(tmp_path, options) as server:
         service = Subject(server, None, auth={"credential": {"name": "nats", "key": "creds"}})
-        service.secrets.values["nats/creds"] = (
-            f"-----BEGIN NATS USER JWT-----\n{login}\n------END NATS USER JWT------\n\n"
-            f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n"
-            "------END USER NKEY SEED------\n"
-        )
+        service.secrets.values["nats/creds"] = credentials
         async with running("nats", service, await started_bus()) as pull:
             assert pull.status.error is None
-
-
-OWNERS = nkeys.PREFIX_BYTE_OPERATOR, nkeys.PREFIX_BYTE_ACCOUNT, nkeys.PREFIX_BYTE_USER
-
-
-def key(prefix: int) -> Any:
-    return nkeys.from_seed(bytearray(nkeys.encode_seed(os.urandom(32), prefix)))
-
-
-def token(issuer: Any, subject: Any, **claims: Any) -> str:
-    """A JWT as the tools of NATS issue them."""
-    body = {
-        "jti": "id",
-        "iat": 1,
-        "iss": issuer.public_key.decode(),
-        "sub": subject.public_key.decode(),
-        "nats": {**claims, "version": 2},
-    }
-    head = {"typ": "JWT", "alg": "ed25519-nkey"}
-    signed = b".".join(plain_base64(orjson.dumps(part)) for part in (head, body))
-    return (signed + b"." + plain_base64(issuer.sign(signed))).decode()
-
-
-def plain_base64(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 async def test_the_server_and_the_client_prove_who_they_are(

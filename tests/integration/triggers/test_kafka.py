@@ -146,7 +146,9 @@ async def test_the_record_has_payload_key_and_headers(kafka: NoidaDB) -> None:
         (record,) = await target.records()
 
     assert (record.value, record.key) == (b'{"n":7}', b"ada")
-    assert dict(record.headers) == {"a": b"1", "b": b"2", "c": b"s3cret"}
+    assert dict(record.headers) == {
+        "Idempotency-Key": b"action-1", "a": b"1", "b": b"2", "c": b"s3cret"
+    }  # fmt: skip
     assert outcome.detail == f"{target.topic}/{record.partition}@0"
     assert record.partition == partition_of(b"ada", range(PARTITIONS), ())
 

@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 
 from tests._ports import free_port
 from tests.integration._certificates import Pair
+from tests.integration._nats_accounts import operator_login
 from tests.integration._refusing_nats import refusing_nats
 from tests.integration._servers import NatsServer
 from tiphys.errors import TriggerError
@@ -197,6 +198,19 @@ async def test_a_token_or_a_key_logs_in(
         listener = await nats.connect(server.url, **options)
         async with subject(server, listener) as target:
             await fire(target, auth={auth: secret})
+
+            assert (await target.heard()).data == b'{"n":"7"}'
+
+
+async def test_a_credentials_file_logs_in(tmp_path: Path) -> None:
+    options, credentials = operator_login()
+    file = tmp_path / "user.creds"
+    file.write_text(credentials)
+    with NatsServer(tmp_path / "server", options) as server:
+        listener = await nats.connect(server.url, user_credentials=str(file))
+        async with subject(server, listener) as target:
+            target.secrets.values["nats/creds"] = credentials
+            await fire(target, auth={"credential": {"name": "nats", "key": "creds"}})
 
             assert (await target.heard()).data == b'{"n":"7"}'
 

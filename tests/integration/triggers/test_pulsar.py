@@ -130,14 +130,15 @@ async def connecting(listener: Listener, target: Topic, **block: Any) -> None:
         await asyncio.gather(firing, spoken, return_exceptions=True)
 
 
-async def test_the_message_is_the_payload_and_nothing_else(broker: PulsarLite) -> None:
+async def test_the_message_is_the_payload_with_the_id_of_the_action(broker: PulsarLite) -> None:
     target = Topic(broker)
     async with TestPulsar().running(target) as running:
         outcome = await running.fire()
     (message,) = await broker.messages(target.topic)
 
     assert message.data() == b'{"n":"7"}'
-    assert (message.properties(), message.partition_key()) == ({}, "")
+    assert message.properties() == {"Idempotency-Key": "action-1"}
+    assert message.partition_key() == ""
     assert outcome.detail == f"sent to {target.topic}"
 
 
