@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import orjson
 import structlog
-from aiohttp import ClientTimeout, StreamReader, hdrs
+from aiohttp import ClientResponse, ClientTimeout, StreamReader, hdrs
 
 from tiphys.aio import capped_backoff
 from tiphys.errors import ClusterUnavailable, Gone, KubernetesError, TooManyRequests
@@ -21,7 +22,10 @@ from tiphys.kube._transport import Transport
 Object = dict[str, Any]
 Key = tuple[str, str]  # namespace and name
 LONGEST = 600  # seconds that one request of a watch lasts; half of them at least
-SILENCE = 30.0  # seconds that the server may be late to end a request
+LATE = 30.0  # seconds that the server may be late to end a request
+SILENT = 90.0  # seconds without a sign of life; bookmarks come every minute from most servers
+ANSWER = 10.0  # seconds that a server has to answer when it is asked whether it is there
+JSON: Mapping[str, str] = {hdrs.ACCEPT: "application/json"}
 log = structlog.get_logger("argo-events.kubernetes")
 
 
@@ -59,9 +63,10 @@ class Watch:
     An endless series of :class:`Change`: first every object there is, then what happens.
 
     Lost connections are made again for ever, with pauses; nothing is reported twice, and what
-    happened meanwhile is reported as the difference.  Before the first listing, an error that
-    waiting does not cure is raised.  Iterate once; ``contextlib.aclosing`` of the iterator ends
-    the request at once when a loop is left early.
+    happened meanwhile is reported as the difference.  A connection counts as lost, too, when it
+    has fallen silent and the server does not answer another request.  Before the first listing,
+    an error that waiting does not cure is raised.  Iterate once; ``contextlib.aclosing`` of the
+    iterator ends the request at once when a loop is left early.
     """
 
     def __init__(
@@ -100,7 +105,7 @@ class Watch:
                     self.synced.set()
                 async with self._open() as answer:
                     self._note(connected=True)
-                    async for line in _lines(answer.content):
+                    async for line in _lines(answer.content, self._ask):
                         pauses = capped_backoff()
                         if (happened := self._take(line)) is not None:
                             yield happened
@@ -117,9 +122,8 @@ class Watch:
                 self.connected = False
             await asyncio.sleep(pause)
 
-    def _open(self) -> Any:
-        resource = self._target.resource
-        assert resource is not None
+    @contextlib.asynccontextmanager
+    async def _open(self) -> AsyncIterator[ClientResponse]:
         seconds = random.randint(LONGEST // 2, LONGEST)
         query = {
             **self._selectors,
@@ -128,14 +132,33 @@ class Watch:
             "resourceVersion": self.version,
             "timeoutSeconds": str(seconds),
         }
-        return self._transport.open(
-            "GET",
-            resource.path(self._target.namespace),
-            self._target,
-            query,
-            {hdrs.ACCEPT: "application/json"},
-            timeout=ClientTimeout(total=None, sock_connect=10, sock_read=seconds + SILENCE),
-        )
+        timeout = ClientTimeout(total=None, sock_connect=10, sock_read=seconds + LATE)
+        async with contextlib.AsyncExitStack() as stack:
+            request = self._request(query, timeout)
+            try:
+                async with asyncio.timeout(SILENT):
+                    answer = await stack.enter_async_context(request)
+            except TimeoutError as error:
+                raise ClusterUnavailable(f"cannot {self._target}: no answer in time") from error
+            yield answer
+
+    async def _ask(self) -> None:
+        """Raise :exc:`ClusterUnavailable` unless the server answers a request that costs little."""
+        try:
+            async with self._request({"limit": "1"}, ClientTimeout(total=ANSWER)):
+                return
+        except ClusterUnavailable:
+            raise
+        except KubernetesError:
+            return  # no welcome answer, but one
+
+    def _request(
+        self, query: Mapping[str, str], timeout: ClientTimeout
+    ) -> contextlib.AbstractAsyncContextManager[ClientResponse]:
+        resource = self._target.resource
+        assert resource is not None
+        path = resource.path(self._target.namespace)
+        return self._transport.open("GET", path, self._target, query, JSON, timeout=timeout)
 
     def _take(self, line: bytes) -> Change | None:
         """One line of the stream; raises what an ``ERROR`` line says."""
@@ -200,10 +223,10 @@ def _uid(obj: Object) -> Any:
     return obj["metadata"].get("uid")
 
 
-async def _lines(content: StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a stream, of any length."""
+async def _lines(content: StreamReader, ask: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    """The lines of a stream, of any length; *ask* is called when it has fallen silent."""
     rest: list[bytes] = []
-    async for chunk in content.iter_any():
+    while chunk := await _chunk(content, ask):
         *complete, last = chunk.split(b"\n")
         for line in complete:
             whole = b"".join([*rest, line])
@@ -212,3 +235,15 @@ async def _lines(content: StreamReader) -> AsyncIterator[bytes]:
                 yield whole
         if last:
             rest.append(last)
+
+
+async def _chunk(content: StreamReader, ask: Callable[[], Awaitable[None]]) -> bytes:
+    """What comes next; empty at the end."""
+    while True:
+        try:
+            async with asyncio.timeout(SILENT) as silence:
+                return await content.readany()
+        except TimeoutError:
+            if not silence.expired():
+                raise
+        await ask()

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pydantic import Field
 from yarl import URL
 
+from tiphys.aio import Clock
 from tiphys.languages import LanguageError, durations
 from tiphys.manifests.common import EXTENSION, TLS, ConfigMapRef, SecretRef, SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
@@ -18,6 +19,7 @@ from tiphys.sources._shared.webhdfs import FileStatus, NameNodes, name_nodes
 
 SECOND = 1_000_000_000  # nanoseconds
 PORT = 9870  # of a name node's HTTP server
+CHECK = 10.0  # seconds between questions whether the cluster is there, where walks are rarer
 CREATE, WRITE, REMOVE, RENAME, CHMOD = OPERATIONS.values()
 
 
@@ -70,7 +72,8 @@ class HDFS(Source[Config]):
     """
     Walks a directory and what is below every now and then, over WebHDFS.
 
-    What was seen is remembered in the store.  The first walk of all reports every file.
+    What was seen is remembered in the store.  The first walk of all only shows that the directory
+    can be read; the next one, an interval later, reports every file.
     """
 
     def check(self) -> list[str]:
@@ -102,16 +105,28 @@ class HDFS(Source[Config]):
         config, directory = self.config, cleaned(self.config.directory)
         tls = await ctx.tls(config.tls) if config.tls else None
         remembered = Remembered(ctx, f"HDFS{directory}")
-        await remembered.load()
+        known = await remembered.load()
         async with name_nodes(self._servers(), config.hdfs_user, tls) as cluster:
             while True:
-                await ctx.clock.sleep(self._interval())
                 files = await _look(cluster, directory, remembered.files)
                 ctx.connected()
-                found = remembered.report(differences(remembered.files, files), self._counts)
-                async with aclosing(found):
-                    async for incoming in found:
-                        yield incoming
+                if known:
+                    found = remembered.report(differences(remembered.files, files), self._counts)
+                    async with aclosing(found):
+                        async for incoming in found:
+                            yield incoming
+                else:
+                    await remembered.save()  # from now on nothing waits for its first time
+                    known = True
+                await self._rest(ctx.clock, cluster, directory)
+
+    async def _rest(self, clock: Clock, cluster: NameNodes, directory: str) -> None:
+        """Wait for the next walk; raise :exc:`SourceError` when the cluster goes meanwhile."""
+        due = clock.monotonic() + self._interval()
+        while (left := due - clock.monotonic()) > CHECK:
+            await clock.sleep(CHECK)
+            await cluster.check(directory)
+        await clock.sleep(left)
 
     def _counts(self, difference: Difference) -> bool:
         return bool(difference.bits & self._bits()) and matches(self.config, difference.name)

@@ -11,7 +11,7 @@ from tiphys.errors import ManifestError
 from tiphys.manifests.common import TLS, BackoffBlock, BasicAuth, SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.embedding import NotJSON, embedded
-from tiphys.sources._shared.mqtt import Client, parse_address, subscribed
+from tiphys.sources._shared.mqtt import Client, parse_address, subscribed, topic_problems
 from tiphys.sources._shared.rules import basic_auth_problems, missing, tls_problems
 
 
@@ -48,6 +48,8 @@ class MQTT(Source[Config]):
                 parse_address(config.url)
             except ManifestError as error:
                 problems.append(f"`{error.path}`: {error.message}")
+        if config.topic:
+            problems += topic_problems(config.topic)
         if config.tls is not None:
             return problems + tls_problems(config.tls)
         return problems + basic_auth_problems(config.auth)

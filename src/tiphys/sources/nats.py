@@ -12,7 +12,16 @@ from pydantic import Field
 from tiphys.manifests.common import TLS, BackoffBlock, NATSAuth, SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.embedding import NotJSON, embedded
-from tiphys.sources._shared.nats import Connection, Login, connected, messages
+from tiphys.sources._shared.nats import (
+    Connection,
+    Login,
+    connected,
+    messages,
+    queue_problems,
+    servers_of,
+    subject_problems,
+    url_problems,
+)
 from tiphys.sources._shared.rules import missing, tls_problems
 
 ID = "Nats-Msg-Id"  # the header by which JetStream recognises duplicates
@@ -52,18 +61,28 @@ class NATS(Source[Config]):
         """What is wrong with the options."""
         config = self.config
         problems = missing(url=config.url, subject=config.subject) + tls_problems(config.tls)
+        if config.url:
+            problems += url_problems(config.url)
+        if config.subject:
+            problems += subject_problems(config.subject)
         if config.queue == "" and config.tls is None:
             problems.append("`queue` must not be empty; leave it out to listen alone")
-        return problems
+        return problems + queue_problems(config.queue or "") + self._login_problems()
+
+    def _login_problems(self) -> list[str]:
+        auth = self.config.auth
+        if auth is None or auth.basic is None:
+            return []
+        basic = {"username": auth.basic.username, "password": auth.basic.password}
+        return missing(**{f"auth.basic.{part}": secret for part, secret in basic.items()})
 
     async def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
         """Subscribe, and turn each message into an event."""
         config = self.config
-        servers = [server.strip() for server in config.url.split(",") if server.strip()]
         parts = (config.auth or NATSAuth()).parts()
         login = Login(**{part: await ctx.maybe_secret(ref) or "" for part, ref in parts.items()})
         context: ssl.SSLContext | None = await ctx.tls(config.tls) if config.tls else None
-        async with connected(servers, login, context) as client:
+        async with connected(servers_of(config.url), login, context) as client:
             await client.listen(config.subject, config.queue or "", ctx.connected)
             async for message in messages(client):
                 if (lost := _dropped(client)) is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import asyncssh
 from pydantic import Field
 
-from tiphys.aio import finish
+from tiphys.aio import Clock, finish
 from tiphys.errors import SourceError
 from tiphys.languages import LanguageError, durations
 from tiphys.manifests.common import EXTENSION, ConfigMapRef, SecretRef, SourceConfig
@@ -22,6 +22,7 @@ from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 from tiphys.sources._shared.remembered import Difference, Remembered, State
 from tiphys.sources._shared.rules import missing
 from tiphys.sources._shared.watched import OPERATIONS, WatchPath, matches, watched_problems
+from tiphys.sources._waiting import end, first
 
 ANSWER = 20.0  # seconds for a listing
 KEEPALIVE = 15.0  # seconds after which a silent server is asked whether it is there
@@ -120,7 +121,7 @@ class SFTP(Source[Config]):
                     remembered.files, known = files, True
                     await remembered.save()
                 ctx.connected()  # not before what the first listing saw is kept
-                await ctx.clock.sleep(self._interval())
+                await rest(ctx.clock, self._interval(), client, server)
 
     def _counts(self, difference: Difference) -> bool:
         config = self.config
@@ -219,6 +220,18 @@ def _translated(server: Server) -> Iterator[None]:
         yield
     except (asyncssh.DisconnectError, asyncssh.ChannelOpenError, OSError) as error:
         raise lost(str(server), error) from error
+
+
+async def rest(clock: Clock, seconds: float, client: asyncssh.SFTPClient, server: Server) -> None:
+    """Wait; raise :exc:`SourceError` when the session ends meanwhile."""
+    resting = asyncio.create_task(clock.sleep(seconds))
+    ended = asyncio.create_task(client.wait_closed())
+    try:
+        await first(resting, ended)
+        if ended.done():
+            raise lost(str(server), ConnectionError("it was closed"))
+    finally:
+        await end([resting, ended])
 
 
 async def listing(client: asyncssh.SFTPClient, server: Server, directory: str) -> dict[str, State]:

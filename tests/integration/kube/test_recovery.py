@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration._pausing_api_server import PausingAPIServer
 from tests.integration.kube._contract import config_map, make
 from tiphys.errors import ClusterUnavailable, Forbidden, Gone, KubernetesError
 from tiphys.kube import CONFIG_MAPS, SECRETS, Change, Client, Cluster, Watch, name_of
@@ -134,6 +135,30 @@ async def test_a_restarted_server_is_found_again(server: APIServer, client: Clie
         await secret(client, "b")
 
         assert await follower.next() == ("ADDED", "b")
+
+
+async def test_a_watch_of_a_silent_server_is_given_up_and_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tiphys.kube._watch.SILENT", 0.1)
+    monkeypatch.setattr("tiphys.kube._watch.ANSWER", 0.1)
+    async with (
+        PausingAPIServer() as server,
+        server.client() as client,
+        following(client) as follower,
+    ):
+        await asyncio.sleep(0.5)
+        assert follower.watch.connected  # nothing came, but the server answers
+        assert len([path for _, path in server.requests if "watch=true" in path]) == 1
+
+        server.pause()
+        async with asyncio.timeout(20):
+            while follower.watch.connected:
+                await asyncio.sleep(0.01)
+        server.resume()
+        await secret(client, "a")
+
+        assert await follower.next() == ("ADDED", "a")
 
 
 async def test_bookmarks_keep_a_quiet_watch_young(server: APIServer, client: Client) -> None:

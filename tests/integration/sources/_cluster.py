@@ -10,30 +10,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests._ports import free_port
+from tests.integration._pausing_api_server import PausingAPIServer
 from tiphys.aio import stop
 from tiphys.errors import NotFound
 from tiphys.kube import CONFIG_MAPS, Client, Patch, Resource
 from tiphys.sources._shared import kubernetes
 from tiphys.testing.bus import MemoryBus
-from tiphys.testing.kubernetes import APIServer
-from tiphys.testing.sources import Service, data_of, pull_service, started_bus
+from tiphys.testing.remote_sources import WRONG, RemoteService, RemoteSourceContract
+from tiphys.testing.sources import QUIET, data_of, pull_service, started_bus
 
 NAMESPACE = "default"
 WORKFLOWS = Resource("argoproj.io", "v1alpha1", "workflows", "Workflow")
 
 
-class ClusterService(Service):
+class ClusterService(RemoteService):
     """An API server with what *resource* is in it."""
 
     resource: Resource
 
-    def __init__(self, server: APIServer, client: Client, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, server: PausingAPIServer, client: Client, kubeconfig: Path, options: Mapping[str, Any]
+    ) -> None:
         super().__init__()
         self.server = server
         self.client = client
+        self.kubeconfig = kubeconfig
         self.options = dict(options)
         self._watches = 0
+
+    def unreachable_block(self) -> dict[str, Any]:
+        """What is wrong is in the kubeconfig file, and no part of a block."""
+        return {"cluster": {"server": f"http://127.0.0.1:{free_port()}"}}
+
+    def refused_block(self) -> dict[str, Any]:
+        return {"user": {"token": WRONG}}
 
     async def connected(self) -> None:
         """Return when a watch is open that was not when this was asked for last."""
@@ -48,6 +61,12 @@ class ClusterService(Service):
 
     async def start(self) -> None:
         await self.server.start()
+
+    async def pause(self) -> None:
+        self.server.pause()
+
+    async def resume(self) -> None:
+        self.server.resume()
 
     def watches(self) -> int:
         """How many watches of the resource there have been."""
@@ -122,6 +141,37 @@ class Workflows(ClusterService):
         return int(data["name"].removeprefix("n-"))
 
 
+class ClusterSourceContract(RemoteSourceContract):
+    """
+    The tests of a source whose service is the cluster.
+
+    What reaches it is in a file that all event sources share, so a source that cannot work has none
+    beside it that can; instead it must work itself once the file is right.
+    """
+
+    soon = {"tiphys.kube._watch.SILENT": 0.3, "tiphys.kube._watch.ANSWER": 0.3}  # noqa: RUF012
+
+    async def _cannot_work(self, service: RemoteService, block: dict[str, Any]) -> str:
+        assert isinstance(service, ClusterService)
+        ((part, settings),) = block.items()
+        right = replaced(service.kubeconfig, part, **settings)
+        bus = await started_bus()
+        with capture_logs() as logs:
+            async with self.started(service, bus) as (pull, _):
+                await service.until(lambda: pull.status.error is not None)
+                text = str(pull.status.error)
+                await service.wait(10 * QUIET)
+                assert not pull.status.ready
+                await asyncio.to_thread(service.kubeconfig.write_text, right)
+                await service.emit(1)
+                await service.until(lambda: bool(told(bus)))
+        failures = [line for line in logs if line["log_level"] in ("warning", "error")]
+
+        assert [line["error"] for line in failures] == [text]
+        assert WRONG not in repr(logs)
+        return text
+
+
 @pytest.fixture
 def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that names the cluster; what is waited for comes sooner."""
@@ -137,9 +187,9 @@ async def cluster(
     made: type[ClusterService], kubeconfig: Path, *, user: str | None = None, **options: Any
 ) -> AsyncIterator[Any]:
     """A fresh cluster, with the source as administrator or as *user*."""
-    async with APIServer() as server, server.client() as client:
+    async with PausingAPIServer() as server, server.client() as client:
         server.kubeconfig(kubeconfig, user)
-        yield made(server, client, options)
+        yield made(server, client, kubeconfig, options)
 
 
 def told(bus: MemoryBus) -> list[dict[str, Any]]:

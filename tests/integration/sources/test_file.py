@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -299,6 +300,22 @@ async def test_writes_that_the_times_of_a_file_cannot_tell_apart_are_events_of_t
     assert len({event.id for event in bus.published}) == len(bus.published)
 
 
+async def test_the_event_loop_rests_while_nobody_asks_for_what_happens(
+    tmp_path: Path, looks: list[str]
+) -> None:
+    service, bus = directory(tmp_path, looks, "."), await started_bus()
+    async with running("file", service, bus):
+        bus.connected = False
+        for n in range(3):
+            await service.emit(n)
+            await service.wait(0.05)
+        turns = await turns_within(0.3)
+        bus.connected = True
+        await service.until(lambda: len(bus.published) == 3)
+
+    assert turns < 100
+
+
 async def test_two_watchers_give_a_new_file_the_same_id(tmp_path: Path, looks: list[str]) -> None:
     service = directory(tmp_path, looks, ".")
     one, other = await started_bus(), await started_bus()
@@ -355,6 +372,18 @@ async def test_two_watchers_give_a_new_file_the_same_id(tmp_path: Path, looks: l
 )
 def test_options_that_make_no_sense_are_named(block: dict[str, Any], problems: list[str]) -> None:
     assert make_source("file", block).check() == problems
+
+
+async def turns_within(seconds: float) -> int:
+    """How often the event loop looks for something to do."""
+    selector: Any = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+    turns, select = itertools.count(), selector.select
+    selector.select = lambda timeout=None: (next(turns), select(timeout))[1]
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        del selector.select
+    return next(turns)
 
 
 def directory(path: Path, looks: list[str], pattern: str, **options: Any) -> Directory:

@@ -17,8 +17,9 @@ from tests.integration._hadoop import Files, Hadoop, HighlyAvailableHadoop
 from tests.integration.sources._events import running
 from tests.integration.sources._hdfs import USER, Directory, directory, error_of, operations
 from tests.integration.sources._providers.webhdfs import DoubleNameNode, FileSystem, refusal
+from tiphys.testing.clock import VirtualClock
 from tiphys.testing.remote_sources import RemoteSourceContract
-from tiphys.testing.sources import Service, data_of, make_source, started_bus
+from tiphys.testing.sources import QUIET, Service, data_of, make_source, started_bus
 
 
 class TestHDFS(RemoteSourceContract):
@@ -276,9 +277,10 @@ async def highly_available(
 class Double(Service):
     """A name node of our own, for what Hadoop does only now and then, or did long ago."""
 
-    def __init__(self, node: DoubleNameNode) -> None:
+    def __init__(self, node: DoubleNameNode, **options: Any) -> None:
         super().__init__()
         self.node = node
+        self.options = options
         self.files = node.files
         self.files.mkdir("/in")
 
@@ -290,6 +292,7 @@ class Double(Service):
             "checkInterval": "20ms",
             "webAddresses": [self.node.url],
             "hdfsUser": USER,
+            **self.options,
         }
 
     async def emit(self, n: int) -> None:
@@ -300,9 +303,66 @@ class Double(Service):
 
 
 @asynccontextmanager
-async def double() -> AsyncIterator[Double]:
+async def double(**options: Any) -> AsyncIterator[Double]:
     async with DoubleNameNode(FileSystem()) as node:
-        yield Double(node)
+        yield Double(node, **options)
+
+
+async def test_every_file_is_reported_one_interval_after_the_first_start_of_all() -> None:
+    bus = await started_bus()
+    async with double(checkInterval="1h") as service:
+        service.clock = clock = VirtualClock()
+        service.files.write("/in/a")
+        async with running("hdfs", service, bus) as pull:
+            await service.until(lambda: pull.status.ready)
+            for _ in range(2):
+                assert bus.published == []
+                await clock.advance(1800)
+                await service.wait(QUIET)
+
+            assert operations(bus) == [("/in/a", 1)]
+
+
+async def test_a_later_start_reports_at_once_what_happened_meanwhile() -> None:
+    bus = await started_bus()
+    async with double(checkInterval="1h") as service:
+        async with running("hdfs", service, bus) as pull:
+            await service.until(lambda: pull.status.ready)
+            await service.until(lambda: bool(service.store.values))
+        service.files.write("/in/a")
+        async with running("hdfs", service, bus):
+            await service.until(lambda: bool(bus.published))
+
+    assert operations(bus) == [("/in/a", 1)]
+
+
+async def test_what_is_wrong_and_that_it_is_right_again_shows_without_waiting_for_a_walk() -> None:
+    bus = await started_bus()
+    async with double(checkInterval="1h") as service:
+        service.files.delete("/in")
+        async with running("hdfs", service, bus) as pull:
+            await service.until(lambda: "has no directory '/in'" in (pull.status.error or ""))
+            service.files.mkdir("/in")
+            await service.until(lambda: pull.status.ready)
+
+
+@pytest.mark.parametrize("loss", ["the cluster", "the directory"])
+async def test_what_goes_between_two_walks_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    monkeypatch.setattr("tiphys.sources.hdfs.CHECK", 0.02)
+    bus = await started_bus()
+    async with double(checkInterval="1h") as service, running("hdfs", service, bus) as pull:
+        await service.until(lambda: pull.status.ready)
+        await service.wait(QUIET)
+        assert pull.status.error is None
+        if loss == "the cluster":
+            await service.node.__aexit__()
+        else:
+            service.files.delete("/in")
+        expected = {"the cluster": "cannot be reached", "the directory": "has no directory"}[loss]
+        await service.until(lambda: expected in (pull.status.error or ""))
+        assert not pull.status.ready
 
 
 async def test_without_ids_of_files_a_renamed_one_is_created_and_removed() -> None:

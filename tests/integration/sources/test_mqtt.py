@@ -291,6 +291,18 @@ async def error_of(service: Topic) -> str:
     return pull.status.error
 
 
+async def test_what_the_library_does_not_accept_is_not_taken_for_a_broker_that_is_away(
+    mosquitto: Mosquitto,
+) -> None:
+    error = await error_of(Topic(mosquitto, topic="a/#/b"))
+
+    assert error == (
+        f"the MQTT broker at 127.0.0.1:{mosquitto.port} cannot be used: "
+        "Invalid subscription filter."
+    )
+
+
+WILDCARD = "`topic`: in {!r}, `+` must stand alone between slashes, and `#` alone at the end"
 OPTIONS = {"url": "tcp://m:1883", "topic": "a", "clientId": "a"}
 
 
@@ -300,6 +312,12 @@ OPTIONS = {"url": "tcp://m:1883", "topic": "a", "clientId": "a"}
         ({}, ["`url` is missing", "`topic` is missing", "`clientId` is missing"]),
         ({**OPTIONS, "url": "m:1883"}, ["`url`: 'm:1883' is no URL of a broker"]),
         ({**OPTIONS, "url": "tcp://m:x"}, ["`url`: 'tcp://m:x' is no URL"]),
+        ({**OPTIONS, "topic": "a/#/b"}, [WILDCARD.format("a/#/b")]),
+        ({**OPTIONS, "topic": "a/b#"}, [WILDCARD.format("a/b#")]),
+        ({**OPTIONS, "topic": "+a/b"}, [WILDCARD.format("+a/b")]),
+        ({**OPTIONS, "topic": "+/a/+/#"}, []),
+        ({**OPTIONS, "topic": "#"}, []),
+        ({**OPTIONS, "topic": "ä" * 32768}, ["`topic` must hold no zero byte, and at most 65535"]),
         ({**OPTIONS, "auth": {}}, ["`auth.username` is missing", "`auth.password` is missing"]),
         ({**OPTIONS, "auth": {}, "tls": {"enabled": True}}, []),
         (OPTIONS, []),

@@ -353,6 +353,10 @@ async def error_of(service: Subject) -> str:
     return pull.status.error
 
 
+NO_SERVER = "`url`: {!r} is no server of NATS; write nats://host:port or tls://host:port"
+WILDCARD = "`subject`: in {!r}, `*` must stand alone, and `>` alone at the end"
+
+
 @pytest.mark.parametrize(
     ("block", "problems"),
     [
@@ -362,7 +366,34 @@ async def error_of(service: Subject) -> str:
             ["`queue` must not be empty; leave it out to listen alone"],
         ),
         ({"url": "nats://n", "subject": "a", "queue": "", "tls": {"enabled": True}}, []),
-        ({"url": "nats://n", "subject": "a", "auth": {"basic": {}}}, []),
+        (
+            {"url": "nats://n", "subject": "a", "auth": {"basic": {}}},
+            ["`auth.basic.username` is missing", "`auth.basic.password` is missing"],
+        ),
+        ({"url": " , ", "subject": "a"}, ["`url` names no server; write nats://host:port"]),
+        ({"url": "http://user:secret@n", "subject": "a"}, [NO_SERVER.format("n")]),
+        ({"url": "TLS://n", "subject": "a"}, [NO_SERVER.format("TLS://n")]),
+        ({"url": "nats://n:x, n:4222", "subject": "a"}, [NO_SERVER.format("nats://n:x")]),
+        ({"url": "nats://[::1", "subject": "a"}, [NO_SERVER.format("nats://[::1")]),
+        ({"url": "nats://", "subject": "a"}, [NO_SERVER.format("nats://")]),
+        ({"url": "a b", "subject": "a"}, [NO_SERVER.format("a b")]),
+        (
+            {"url": "nats://n,ws://n", "subject": "a"},
+            ["`url`: servers with ws:// or wss:// cannot be mixed with others"],
+        ),
+        ({"url": "n, n:4222,tls://a:b@[::1]:1", "subject": "a.*.>"}, []),
+        ({"url": "wss://n/x", "subject": "*"}, []),
+        ({"url": "n", "subject": "a b"}, ["`subject`: 'a b' must not contain blanks"]),
+        (
+            {"url": "n", "subject": "a..b"},
+            ["`subject`: 'a..b' must have something before and behind each dot"],
+        ),
+        ({"url": "n", "subject": ">.a"}, [WILDCARD.format(">.a")]),
+        ({"url": "n", "subject": "a*"}, [WILDCARD.format("a*")]),
+        (
+            {"url": "n", "subject": "a", "queue": "a b"},
+            ["`queue`: 'a b' must not contain blanks"],
+        ),
     ],
 )
 def test_options_that_make_no_sense_are_named(block: dict[str, Any], problems: list[str]) -> None:

@@ -10,13 +10,20 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from tests._ports import free_port
 from tests.integration._certificates import Pair
 from tests.integration._servers import RedisServer
-from tests.integration.sources._events import event_of, failures_of, secrets_of, tls_block
+from tests.integration.sources._events import (
+    event_of,
+    failures_of,
+    running,
+    secrets_of,
+    tls_block,
+)
 from tiphys.testing.remote_sources import WRONG, RemoteService, RemoteSourceContract
-from tiphys.testing.sources import make_source
+from tiphys.testing.sources import make_source, started_bus
 
 
 class Channel(RemoteService):
@@ -152,6 +159,25 @@ async def test_a_user_with_a_password_may_listen(redis_server: RedisServer) -> N
             await service.emit(1)
 
         await event_of("redis", service, send)
+
+
+async def test_a_user_without_a_password_has_no_effect_which_is_said_once(
+    redis_server: RedisServer,
+) -> None:
+    bus = await started_bus()
+    with capture_logs() as logs:
+        async with (
+            channel(redis_server, username="worker") as service,
+            running("redis", service, bus) as pull,
+        ):
+            (client,) = await service.client.client_list("pubsub")
+            assert client["user"] == "default"
+            await service.client.client_kill_filter(_id=client["id"])
+            await service.until(lambda: pull.status.error is not None)
+            await service.connected()
+    warnings = [line["event"] for line in logs if "username" in line["event"]]
+
+    assert warnings == ["`username` has no effect without `password`, the default user connects"]
 
 
 async def test_the_server_and_the_client_prove_who_they_are(

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests._ports import free_port
 from tests.integration.sources._cluster import (
+    ClusterSourceContract,
     ConfigMaps,
     cluster,
     permit,
-    replaced,
     told,
     trouble_of,
 )
@@ -24,10 +23,10 @@ from tests.integration.sources._cluster import kubeconfig as kubeconfig
 from tests.integration.sources._events import running
 from tiphys.errors import BusUnavailable
 from tiphys.kube import NAMESPACES
-from tiphys.testing.sources import QUIET, SourceContract, make_source, started_bus
+from tiphys.testing.sources import QUIET, make_source, started_bus
 
 
-class TestResource(SourceContract):
+class TestResource(ClusterSourceContract):
     key = "resource"
 
     @pytest.fixture(autouse=True)
@@ -223,40 +222,6 @@ async def test_a_server_that_was_restarted_is_followed_again(kubeconfig: Path) -
         await service.wait(QUIET)
 
         assert [brief(data) for data in told(bus)] == ["ADD a 1", "UPDATE a 1>2"]
-
-
-async def test_a_server_that_cannot_be_reached_is_tried_until_it_can(kubeconfig: Path) -> None:
-    bus = await started_bus()
-    with capture_logs() as logs:
-        async with cluster(ConfigMaps, kubeconfig) as service:
-            address = f"http://127.0.0.1:{free_port()}"
-            right = replaced(kubeconfig, "cluster", server=address)
-            await service.make("a", {"n": "1"})
-            running_later = asyncio.create_task(_run_until_told(service, bus))
-            await service.until(lambda: bool(logs))
-            await service.wait(0.5)
-            await asyncio.to_thread(kubeconfig.write_text, right)
-            assert [brief(data) for data in await running_later] == ["ADD a 1"]
-
-    failures = [line for line in logs if line["log_level"] == "warning"]
-    assert [line["error"] for line in failures] == [
-        f"Kubernetes at {address} cannot be reached: Connection refused"
-    ]
-
-
-async def _run_until_told(service: ConfigMaps, bus: Any) -> list[dict[str, Any]]:
-    async with running("resource", service, bus):
-        await service.until(lambda: bool(told(bus)))
-    return told(bus)
-
-
-async def test_wrong_credentials_are_reported_without_them(kubeconfig: Path) -> None:
-    async with cluster(ConfigMaps, kubeconfig) as service:
-        replaced(kubeconfig, "user", token="wrong-and-secret")
-        text = await trouble_of("resource", service)
-
-    assert text.startswith(f"Kubernetes at http://127.0.0.1:{service.server.url.port} refuses the")
-    assert "wrong-and-secret" not in text
 
 
 @pytest.mark.parametrize(("permitted", "missing"), [("get", "list"), ("list", "watch")])

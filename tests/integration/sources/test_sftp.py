@@ -17,7 +17,7 @@ from tests.integration.sources._events import running
 from tests.integration.sources._sshd import SSHServer, make_key, public
 from tiphys.sources import sftp as module
 from tiphys.testing.remote_sources import WRONG, RemoteService, RemoteSourceContract
-from tiphys.testing.sources import data_of, make_source, started_bus
+from tiphys.testing.sources import QUIET, data_of, make_source, started_bus
 
 
 def ref(key: str) -> dict[str, str]:
@@ -266,6 +266,31 @@ async def test_a_connection_that_breaks_loses_nothing(
         await directory.until(lambda: bool(bus.published))
 
     assert [directory.number(data_of(event)) for event in bus.published] == [1]
+
+
+@pytest.mark.parametrize("loss", ["closes", "falls silent"])
+async def test_a_connection_that_ends_between_two_listings_is_noticed(
+    directory: Directory, server: SSHServer, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    monkeypatch.setattr(module, "KEEPALIVE", 0.1)
+    directory.options["pollIntervalDuration"] = "1h"
+    directory.connected = _at_once  # type: ignore[method-assign]
+    async with running("sftp", directory, await started_bus()) as pull:
+        await directory.until(lambda: pull.status.ready)
+        await directory.wait(10 * QUIET)
+        assert pull.status.error is None
+        if loss == "closes":
+            server.drop()
+        else:
+            server.pause()
+        try:
+            await directory.until(lambda: pull.status.error is not None)
+        finally:
+            server.resume()
+        assert pull.status.error == (
+            f"the connection to SFTP at {directory.server.address} broke: it was closed"
+        )
+        await directory.until(lambda: pull.status.ready)
 
 
 async def test_a_directory_that_is_not_there_is_named(directory: Directory) -> None:

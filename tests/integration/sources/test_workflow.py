@@ -11,10 +11,10 @@ import pytest
 
 from tests.integration.sources._cluster import (
     WORKFLOWS,
+    ClusterSourceContract,
     Workflows,
     cluster,
     permit,
-    replaced,
     told,
     trouble_of,
 )
@@ -22,10 +22,10 @@ from tests.integration.sources._cluster import kubeconfig as kubeconfig
 from tests.integration.sources._events import running
 from tiphys.errors import BusUnavailable
 from tiphys.kube import NAMESPACES
-from tiphys.testing.sources import QUIET, SourceContract, make_source, started_bus
+from tiphys.testing.sources import QUIET, make_source, started_bus
 
 
-class TestWorkflow(SourceContract):
+class TestWorkflow(ClusterSourceContract):
     key = "workflow"
 
     @pytest.fixture(autouse=True)
@@ -266,15 +266,6 @@ async def test_a_server_that_was_restarted_is_followed_again(kubeconfig: Path) -
         await service.wait(QUIET)
 
         assert [service.number(data) for data in told(bus)] == [1, 2]
-
-
-async def test_wrong_credentials_are_reported_without_them(kubeconfig: Path) -> None:
-    async with cluster(Workflows, kubeconfig) as service:
-        replaced(kubeconfig, "user", token="wrong-and-secret")
-        text = await trouble_of("workflow", service)
-
-    assert "refuses the credentials" in text
-    assert "wrong-and-secret" not in text
 
 
 async def test_what_is_forbidden_shows_the_role_that_would_allow_it(kubeconfig: Path) -> None:

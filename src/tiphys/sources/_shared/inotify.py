@@ -53,7 +53,6 @@ async def notices(directory: str) -> AsyncIterator[AsyncIterator[Notice]]:
     Nothing is read ahead: what nobody asks for yet waits in the kernel, which says with
     :data:`OVERFLOW` when it had to drop something.  Raises :exc:`OSError`.
     """
-    loop, readable = asyncio.get_running_loop(), asyncio.Event()
     watch = _failing(inotify_init())
     try:
         os.set_inheritable(watch, False)
@@ -63,23 +62,28 @@ async def notices(directory: str) -> AsyncIterator[AsyncIterator[Notice]]:
             mask |= bit
         path = os.fsencode(directory)
         _failing(inotify_add_watch(watch, path, mask | InotifyConstants.IN_ONLYDIR))
-        loop.add_reader(watch, readable.set)
-        try:
-            async with contextlib.aclosing(_read(watch, readable)) as found:
-                yield found
-        finally:
-            loop.remove_reader(watch)
+        async with contextlib.aclosing(_read(watch)) as found:
+            yield found
     finally:
         os.close(watch)
 
 
-async def _read(watch: int, readable: asyncio.Event) -> AsyncGenerator[Notice]:
+async def _read(watch: int) -> AsyncGenerator[Notice]:
     while True:
-        await readable.wait()
-        readable.clear()
+        await _readable(watch)
         with contextlib.suppress(BlockingIOError):
             for notice in _parsed(os.read(watch, SIZE)):
                 yield notice
+
+
+async def _readable(watch: int) -> None:
+    """Wait for something to read.  The loop, which else would spin, looks no longer than that."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(watch, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(watch)
 
 
 def _parsed(data: bytes) -> Iterator[Notice]:

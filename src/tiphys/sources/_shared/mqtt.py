@@ -18,6 +18,7 @@ from tiphys.errors import ManifestError, SourceError
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 
 KEEP_ALIVE = 30  # seconds
+LONGEST_TOPIC = 65535  # bytes
 BACKLOG = 10_000  # messages that are read and not yet asked for; more are dropped
 _PLAIN = {"tcp": 1883, "mqtt": 1883, "ws": 80}
 _SECURE = {"ssl": 8883, "tls": 8883, "mqtts": 8883, "tcps": 8883, "wss": 443}
@@ -67,6 +68,20 @@ def parse_address(url: str, option: str = "url") -> Address:
         unquote(parts.username) if parts.username is not None else None,
         unquote(parts.password) if parts.password is not None else None,
     )
+
+
+def topic_problems(topic: str) -> list[str]:
+    """What is wrong with a topic filter that is not empty (MQTT 3.1.1, section 4.7)."""
+    *before, last = topic.split("/")
+    levels = [level for level in [*before, last] if "+" in level or "#" in level]
+    problems = []
+    if any(level not in ("+", "#") for level in levels) or "#" in before:
+        problems.append(
+            f"`topic`: in {topic!r}, `+` must stand alone between slashes, and `#` alone at the end"
+        )
+    if "\0" in topic or len(topic.encode(errors="replace")) > LONGEST_TOPIC:
+        problems.append(f"`topic` must hold no zero byte, and at most {LONGEST_TOPIC} bytes")
+    return problems
 
 
 class Backlog(asyncio.Queue[aiomqtt.Message]):
@@ -145,13 +160,15 @@ async def subscribed(
                     # Its counterpart waits for an answer that a dead broker never gives.
                     await client.__aenter__()
                     await _subscribe(client, topic, service)
-            except (aiomqtt.MqttError, OSError, TimeoutError, ValueError) as error:
+            except (aiomqtt.MqttError, OSError, TimeoutError, UnicodeError) as error:
                 code = _code(error)
                 raise (
                     refused(service, str(getattr(error, "rc", error)).lower())
                     if code in _REFUSALS
                     else unreachable(service, error)
                 ) from error
+            except ValueError as error:  # an option, whatever there is at that address
+                raise SourceError(f"{service} cannot be used: {error}") from error
             yield client
     except aiomqtt.MqttError as error:
         closed = _code(error.__cause__) == _UNSPECIFIED

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import dataclasses
 import random
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import nats.errors
 from nats.aio.client import Client, RawCredentials
@@ -24,6 +25,8 @@ PENDING_BYTES = 64 << 20  # what nats-py keeps of a subscription; more is droppe
 PING = 10  # seconds between questions whether the server is there; it may miss two
 SILENT = 60  # seconds without any answer, at the latest, after which it is not
 CHECK = 1.0  # seconds between looks at the state, for what nats-py tells nobody
+PLAIN, WEB = ("nats", "tls"), ("ws", "wss")  # schemes of servers
+_BLANK = re.compile(r"\s")
 _REFUSALS = ("authorization", "authentication", "permissions violation", "expired")
 
 
@@ -187,10 +190,63 @@ def parse_headers(block: bytes) -> dict[str, list[str]] | None:
     return found or None
 
 
+def servers_of(url: str) -> list[str]:
+    """The servers of a text that separates them with commas."""
+    return [server.strip() for server in url.split(",") if server.strip()]
+
+
+def url_problems(url: str) -> list[str]:
+    """What is wrong with the servers of *url*, which is not empty."""
+    servers = servers_of(url)
+    if not servers:
+        return ["`url` names no server; write nats://host:port"]
+    problems = [
+        f"`url`: {server.rpartition('@')[2]!r} is no server of NATS; write nats://host:port or "
+        "tls://host:port"
+        for server in servers
+        if not _is_server(server)
+    ]
+    if not problems and len({_split(server).scheme in WEB for server in servers}) > 1:
+        problems.append("`url`: servers with ws:// or wss:// cannot be mixed with others")
+    return problems
+
+
+def subject_problems(subject: str) -> list[str]:
+    """What is wrong with what is subscribed to, which is not empty."""
+    if _BLANK.search(subject):
+        return [f"`subject`: {subject!r} must not contain blanks"]
+    *before, last = subject.split(".")
+    if not all([*before, last]):
+        return [f"`subject`: {subject!r} must have something before and behind each dot"]
+    wildcards = [token for token in [*before, last] if "*" in token or ">" in token]
+    if any(token not in ("*", ">") for token in wildcards) or ">" in before:
+        return [f"`subject`: in {subject!r}, `*` must stand alone, and `>` alone at the end"]
+    return []
+
+
+def queue_problems(queue: str) -> list[str]:
+    """What is wrong with the name of a queue group."""
+    return [f"`queue`: {queue!r} must not contain blanks"] if _BLANK.search(queue) else []
+
+
 def address(server: str) -> str:
     """The server of a URL, without who connects."""
-    parts = urlsplit(server if "://" in server else f"nats://{server}")
-    return parts.netloc.rpartition("@")[2]
+    return _split(server).netloc.rpartition("@")[2]
+
+
+def _split(server: str) -> SplitResult:
+    return urlsplit(server if "://" in server else f"nats://{server}")
+
+
+def _is_server(server: str) -> bool:
+    scheme, mark, _ = server.partition("://")
+    if mark and scheme not in (*PLAIN, *WEB):  # written in lower case, or nats-py looks past it
+        return False
+    try:
+        parts = _split(server)
+        return bool(parts.hostname) and parts.port != 0 and not _BLANK.search(server)
+    except ValueError:  # such as a port that is no number
+        return False
 
 
 def _failure(service: str, error: BaseException, otherwise: Any) -> SourceError:

@@ -8,7 +8,8 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from pydantic import Field
+import structlog
+from pydantic import Field, PrivateAttr
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 
@@ -20,6 +21,7 @@ from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 from tiphys.sources._shared.rules import missing, tls_problems
 
 ANSWER = 5.0  # seconds for the answer to a command
+log = structlog.get_logger("argo-events.eventsource")
 
 
 class RedisServer(SourceConfig):
@@ -32,6 +34,7 @@ class RedisServer(SourceConfig):
     password: SecretRef | None = Field(None, description="Secret that holds the password.")
     db: int = Field(0, ge=0, description="Number of the database.")
     tls: TLS | None = Field(None, description="TLS to the server.")
+    _warned: bool = PrivateAttr(False)
 
 
 def server_problems(server: RedisServer) -> list[str]:
@@ -87,6 +90,8 @@ class _TLSConnection(Connection):
 async def _options(server: RedisServer, ctx: SourceContext, decode: bool) -> dict[str, Any]:
     host, port = _address(server)
     password = await ctx.maybe_secret(server.password)
+    if server.username and not password:
+        _warn(server, ctx)
     options: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -103,6 +108,18 @@ async def _options(server: RedisServer, ctx: SourceContext, decode: bool) -> dic
     if server.tls is not None:
         options |= {"connection_class": _TLSConnection, "context": await ctx.tls(server.tls)}
     return options
+
+
+def _warn(server: RedisServer, ctx: SourceContext) -> None:
+    """Say once, and not with every connection, that the user named is not the one who connects."""
+    if not server._warned:
+        server._warned = True
+        log.warning(
+            "`username` has no effect without `password`, the default user connects",
+            eventSourceName=ctx.event_source,
+            eventName=ctx.event_name,
+            username=server.username,
+        )
 
 
 def _address(server: RedisServer) -> tuple[str, int]:

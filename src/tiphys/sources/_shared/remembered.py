@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterable
+from typing import Any
 
 import orjson
 
@@ -33,7 +34,8 @@ class Remembered:
     The files of one directory as the events say that are stored.
 
     A difference is taken over when its event is stored, so that one whose event is not shows again
-    with the next listing, also after a crash.  Its id is then the same.
+    with the next listing, also after a crash.  Its id is then the same, and that of another change
+    of the file another one: it holds the state, of a file that has gone the last one.
     """
 
     def __init__(self, ctx: SourceContext, place: str) -> None:
@@ -43,6 +45,8 @@ class Remembered:
         self._key = f"{ctx.event_name}/files"
         self._round = 0  # of listings with events; part of the ids
         self._saved = ctx.clock.monotonic()
+        self._unsaved = False
+        self._saving = asyncio.Lock()
 
     async def load(self) -> bool:
         """
@@ -67,10 +71,15 @@ class Remembered:
         return True
 
     async def save(self) -> None:
-        """Write the record."""
-        content = {"place": self._place, "round": self._round, "files": self.files}
-        await self._ctx.store.put(self._key, zlib.compress(orjson.dumps(content)))
-        self._saved = self._ctx.clock.monotonic()
+        """Write the record.  Raises :exc:`BusError`."""
+        async with self._saving:  # or an older record might come last
+            self._saved, self._unsaved = self._ctx.clock.monotonic(), False
+            content = {"place": self._place, "round": self._round, "files": dict(self.files)}
+            try:
+                await self._ctx.store.put(self._key, await asyncio.to_thread(_packed, content))
+            except BaseException:
+                self._unsaved = True
+                raise
 
     async def report(
         self, differences: Iterable[Difference], counts: Callable[[Difference], bool]
@@ -78,7 +87,7 @@ class Remembered:
         """
         Yield an event for each difference that counts; the others are taken over at once.
 
-        Ends when all events are settled.
+        Ends when all events are settled.  Raises :exc:`BusError` when the record cannot be written.
         """
         found = list(differences)
         batch = _Batch([difference for difference in found if counts(difference)])
@@ -89,11 +98,13 @@ class Remembered:
             yield self._incoming(difference, batch)
         if batch.events:
             await batch.settled.wait()
-        elif found:
+        if self._unsaved:
             await self.save()
 
     def _incoming(self, difference: Difference, batch: _Batch) -> Incoming:
-        ctx, state = self._ctx, ":".join(map(str, difference.state or ()))
+        ctx = self._ctx
+        known = difference.state or self.files.get(difference.name, ())
+        state = ":".join(map(str, known))
         return Incoming(
             payload(difference.name, difference.bits),
             f"{ctx.event_source}:{ctx.event_name}:{self._round}:{difference.name}"
@@ -107,17 +118,19 @@ class Remembered:
             self._take(difference)
         batch.left -= 1
         batch.complete = batch.complete and stored
-        if not batch.left and batch.complete:
+        last = not batch.left
+        if last and batch.complete:
             self._round += 1
         try:
             due = self._ctx.clock.monotonic() - self._saved >= SAVE
-            if not batch.left or (stored and due):
+            if last or (stored and due):
                 await self.save()
         finally:
-            if not batch.left:
+            if last:
                 batch.settled.set()
 
     def _take(self, difference: Difference) -> None:
+        self._unsaved = True
         if difference.state is None:
             self.files.pop(difference.name, None)
         else:
@@ -132,3 +145,7 @@ class _Batch:
         self.left = len(events)
         self.complete = True  # so far; false when one of them was refused
         self.settled = asyncio.Event()
+
+
+def _packed(content: dict[str, Any]) -> bytes:
+    return zlib.compress(orjson.dumps(content))

@@ -56,7 +56,7 @@ class NameNodes:
                 entries = await self._list(current)
             except _NotFound as error:
                 if current == directory:
-                    raise SourceError(f"{self._name} has no directory {directory!r}") from error
+                    raise self._missing(directory) from error
                 continue  # it has gone meanwhile
             for entry in entries:
                 suffix = str(entry["pathSuffix"])
@@ -69,40 +69,55 @@ class NameNodes:
                     files[path] = _status(path, entry)
         return files
 
+    async def check(self, directory: str) -> None:
+        """Raise :exc:`SourceError` unless the directory is still there, which costs little."""
+        try:
+            await self._ask(directory, "GETFILESTATUS")
+        except _NotFound as error:
+            raise self._missing(directory) from error
+
     async def _list(self, directory: str) -> list[dict[str, Any]]:
+        answer = await self._ask(directory, "LISTSTATUS")
+        try:
+            return list(orjson.loads(answer)["FileStatuses"]["FileStatus"])
+        except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+            shown = answer[:SHOWN].decode(errors="replace")
+            raise SourceError(f"{self._name} answers with no listing: {shown}") from error
+
+    async def _ask(self, path: str, operation: str) -> bytes:
+        """The answer of whichever name node is active."""
         problems = []
         for _ in range(len(self._addresses)):
             address = self._addresses[0]
             try:
-                return await self._ask(address, directory)
+                return await self._ask_at(address, path, operation)
             except _Unavailable as error:
                 problems.append(str(error))
                 self._addresses.rotate(-1)
         raise SourceError(f"{self._name} cannot be reached: {', '.join(problems)}")
 
-    async def _ask(self, address: URL, directory: str) -> list[dict[str, Any]]:
+    async def _ask_at(self, address: URL, path: str, operation: str) -> bytes:
         user = f"&user.name={quote(self._user, safe='')}" if self._user else ""
-        path = quote(directory.rstrip("/"), safe="/")
-        url = URL(f"{address}webhdfs/v1{path or '/'}?op=LISTSTATUS{user}", encoded=True)
+        path = quote(path.rstrip("/"), safe="/")
+        url = URL(f"{address}webhdfs/v1{path or '/'}?op={operation}{user}", encoded=True)
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, OSError) as error:
             raise _Unavailable(reason(error)) from error
+        if answer.status != 200:
+            raise self._failure(answer.status, body)
+        return body
+
+    def _missing(self, directory: str) -> SourceError:
+        return SourceError(f"{self._name} has no directory {directory!r}")
+
+    def _failure(self, status: int, body: bytes) -> SourceError:
+        """The error that an answer stands for."""
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError:
             content = None
-        if answer.status != 200:
-            raise self._failure(answer.status, content)
-        try:
-            return list(content["FileStatuses"]["FileStatus"])
-        except (TypeError, KeyError) as error:
-            shown = body[:SHOWN].decode(errors="replace")
-            raise SourceError(f"{self._name} answers with no listing: {shown}") from error
-
-    def _failure(self, status: int, content: Any) -> SourceError:
-        """The error that an answer stands for."""
         remote = content.get("RemoteException") if isinstance(content, dict) else None
         remote = remote if isinstance(remote, dict) else {}
         kind = str(remote.get("exception", ""))

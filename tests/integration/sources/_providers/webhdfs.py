@@ -1,8 +1,8 @@
 """
 A name node of Hadoop, as far as WebHDFS lists directories, which can be made to misbehave.
 
-Written from Hadoop's documentation of the WebHDFS REST API (``LISTSTATUS``, its JSON schemas, and
-the table of HTTP response codes).
+Written from Hadoop's documentation of the WebHDFS REST API (``LISTSTATUS``, ``GETFILESTATUS``,
+their JSON schemas, and the table of HTTP response codes).
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ class FileSystem:
             if name != path and posixpath.dirname(name) == path
         ]
 
+    def status(self, path: str) -> dict[str, Any]:
+        """The ``FileStatus`` of one file or directory."""
+        return self._status("", self.nodes[path])
+
     def _status(self, suffix: str, node: Node) -> dict[str, Any]:
         is_file = node.length is not None
         status = {
@@ -97,7 +101,7 @@ class DoubleNameNode:
     async def __aenter__(self) -> Self:
         """Start."""
         app = web.Application()
-        app.router.add_get("/webhdfs/v1{path:/.*}", self._list)
+        app.router.add_get("/webhdfs/v1{path:/.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -108,7 +112,7 @@ class DoubleNameNode:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _list(self, request: web.Request) -> web.Response:
+    async def _serve(self, request: web.Request) -> web.Response:
         if self.answer is not None:
             answer, self.answer = self.answer, None
             return answer
@@ -120,10 +124,13 @@ class DoubleNameNode:
                 text="<html>Authentication required</html>",
                 content_type="text/html",
             )
-        if request.query["op"] != "LISTSTATUS":
-            return refusal(400, "IllegalArgumentException", f"No op {request.query['op']}")
+        operation = request.query["op"]
+        if operation not in ("LISTSTATUS", "GETFILESTATUS"):
+            return refusal(400, "IllegalArgumentException", f"No op {operation}")
         if path not in self.files.nodes:
             return refusal(404, "FileNotFoundException", f"File {path} does not exist.", "java.io")
+        if operation == "GETFILESTATUS":
+            return web.json_response({"FileStatus": self.files.status(path)})
         return web.json_response({"FileStatuses": {"FileStatus": self.files.listing(path)}})
 
 
