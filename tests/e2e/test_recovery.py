@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests._ports import free_port
 from tests.e2e._manifests import dependency, dumped, event_source, http_trigger, sensor, webhook
@@ -48,8 +50,18 @@ async def run(program: Program, *arguments: str) -> str:
     return output
 
 
+async def refused(program: Program, *arguments: str) -> tuple[int, str]:
+    """Exit status and output of a client command that does not succeed."""
+    return await tiphys(*arguments, env={"TIPHYS_API": program.api})
+
+
 async def run_json(program: Program, *arguments: str) -> Any:
     return json.loads(await run(program, *arguments, "--json"))
+
+
+def recorded(folder: Path) -> list[Any]:
+    """What `tiphys events record` wrote, in order."""
+    return [json.loads(path.read_text()) for path in sorted(folder.iterdir())]
 
 
 async def test_a_trace_tells_which_filter_said_no_and_on_which_value(
@@ -75,6 +87,20 @@ async def test_a_trace_tells_of_attempts_and_the_list_of_what_became_of_events(
     assert [each["id"] for each in filtered] == [dropped]
 
 
+async def test_the_list_takes_any_moment_and_only_statuses_that_there_are(
+    program: Program, hook: str
+) -> None:
+    event = await post(hook, 1)
+
+    listed = await run_json(program, "events", "list", "--since", "0001-01-01T00:00:00Z")
+    assert [each["id"] for each in listed] == [event]
+    assert await run_json(program, "events", "list", "--since", "9999-12-31T23:59:59Z") == []
+    status, output = await refused(program, "events", "list", "--status", "bogus")
+    assert status == 1
+    assert "'bogus'" in output
+    assert "dead-lettered, failing, acted on" in output
+
+
 async def test_a_failed_action_is_kept_and_succeeds_when_it_is_replayed(
     program: Program, receiver: Receiver, hook: str
 ) -> None:
@@ -94,6 +120,8 @@ async def test_a_failed_action_is_kept_and_succeeds_when_it_is_replayed(
     keys = [headers["Idempotency-Key"] for headers, _ in receiver.requests]
     assert keys[0] == keys[1]
     assert await run_json(program, "deadletters", "list") == []
+    (listed,) = await run_json(program, "events", "list")
+    assert listed["status"] == "acted on"
 
 
 async def test_a_payload_can_be_edited_before_its_replay(
@@ -153,6 +181,77 @@ async def test_archived_events_go_through_the_sensor_again(
     assert set(numbers[:2]) == set(numbers[2:]) == {5, 6}  # at the same time
 
 
+async def test_names_of_events_may_have_dots(program: Program, receiver: Receiver) -> None:
+    source, name = of = "my.shop", "new.order"
+    names = (f"--source={source}", f"--event={name}")
+    depends = dependency("dep", source, name)
+    pipeline = sensor("orders", [depends], [http_trigger("write", receiver.url, {"n": "dep:n"})])
+    manifest = program.write(
+        "all.yaml",
+        dumped(
+            event_source(source, {name: webhook(free_port())}),
+            event_source("web", {"hook": webhook(free_port())}),
+            pipeline,
+        ),
+    )
+    await program.start()
+    event = (await run(program, "send", *of, "-d", '{"n": 1}')).strip()
+    await run(program, "send", "web", "hook")
+    await receiver.wait(1)
+
+    for chosen in (names, names[:1], names[1:]):
+        assert [e["id"] for e in await run_json(program, "events", "list", *chosen)] == [event]
+    folder = program.folder / "recorded"
+    await run(program, "events", "record", str(folder), *names)
+    assert [each["id"] for each in recorded(folder)] == [event]
+    (again,) = await run_json(program, "replay", *names, "--since=1h")
+    assert (again["events"], again["succeeded"]) == ([event], True)
+    output = await run(program, "diff", str(manifest), str(manifest), "--since", "1h")
+    assert output == "1 event, no difference\n"
+
+
+async def test_an_id_is_taken_for_itself_though_others_begin_with_it(
+    program: Program, hook: str
+) -> None:
+    ids = ("x/y:1", "x/y:10", "x/y:2")
+    async with aiohttp.ClientSession() as session:
+        for id in ids:
+            body = {"eventSource": "web", "eventName": "hook", "id": id, "data": {"body": {"n": 1}}}
+            async with session.post(f"{program.api}/api/v1/events", json=body) as answer:
+                assert answer.status == 200
+    await asyncio.sleep(0.5)
+
+    for id in ids:
+        assert json.loads(await run(program, "events", "show", id))["id"] == id
+        trace = await run_json(program, "trace", id)
+        assert {event for record in trace for event in record["events"]} == {id}
+    for command in (("events", "show"), ("trace",)):
+        status, output = await refused(program, *command, "x/y")
+        assert status == 1
+        assert "several events begin with 'x/y': x/y:1, x/y:10, x/y:2" in output
+
+
+async def test_an_event_that_can_reach_nobody_is_refused_with_what_was_meant(
+    program: Program, receiver: Receiver
+) -> None:
+    pipeline = sensor(
+        "orders",
+        [dependency("dep", "shop", "order")],
+        [http_trigger("write", receiver.url, {"n": "dep:n"})],
+    )
+    hook = event_source("web", {"hook": webhook(free_port())})
+    program.write("all.yaml", dumped(hook, pipeline))
+    await program.start()
+
+    await run(program, "send", "shop", "order", "-d", '{"n": 1}')  # its source runs elsewhere
+    await receiver.wait(1)
+    for wrong, meant in {"shpo order": "shop/order", "web hok": "web/hook"}.items():
+        status, output = await refused(program, "send", *wrong.split())
+        assert status == 1
+        assert f"did you mean `{meant}`?" in output
+    assert len(await run_json(program, "events", "list")) == 1
+
+
 async def test_send_puts_an_event_on_the_bus_and_says_what_is_wrong_with_its_data(
     program: Program, receiver: Receiver, hook: str
 ) -> None:
@@ -195,6 +294,31 @@ async def test_events_are_recorded_as_files_and_followed_as_they_come(
     assert (line["id"], line["data"]["body"]) == (event, {"n": 2})
 
 
+async def test_recording_asks_for_all_events_at_once(program: Program, hook: str) -> None:
+    for number in range(3):
+        await post(hook, number)
+    asked: list[str] = []
+
+    async def forward(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        url = f"{program.api}{request.path_qs}"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return web.Response(body=await answer.read(), status=answer.status)
+
+    app, port, folder = web.Application(), free_port(), program.folder / "recorded"
+    app.router.add_get("/{tail:.*}", forward)
+    between = web.AppRunner(app, access_log=None)
+    await between.setup()
+    await web.TCPSite(between, "127.0.0.1", port).start()
+    try:
+        await run(program, "events", "record", str(folder), "--api", f"http://127.0.0.1:{port}")
+    finally:
+        await between.cleanup()
+
+    assert asked == ["/api/v1/events"]
+    assert [each["data"]["body"]["n"] for each in recorded(folder)] == [0, 1, 2]
+
+
 async def test_an_api_away_from_the_loopback_demands_its_token(program: Program) -> None:
     program.options = ("--api-host=0.0.0.0",)
     program.write("all.yaml", dumped(event_source("web", {"hook": webhook(free_port())})))
@@ -207,6 +331,11 @@ async def test_an_api_away_from_the_loopback_demands_its_token(program: Program)
         headers = {"Authorization": f"Bearer {token}"}
         async with session.get(f"{program.api}/api/v1/status", headers=headers) as let_in:
             assert let_in.status == 200
+        url = f"{program.api}/api/v1/openapi.json"
+        async with session.get(url, headers=headers) as described:
+            document = await described.json()
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert scheme == {"type": "http", "scheme": "bearer"}
     assert (program.data_dir / "api-token").stat().st_mode & 0o077 == 0
     assert token not in program.output
 
@@ -220,3 +349,8 @@ async def test_the_api_describes_itself(program: Program, hook: str) -> None:
 
     assert document["openapi"].startswith("3.")
     assert "/api/v1/dead-letters/{id}/replay" in document["paths"]
+    body = document["paths"]["/api/v1/events"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert schema["required"] == ["eventSource", "eventName"]
+    assert schema["properties"]["eventSource"]["type"] == "string"
+    assert "securitySchemes" not in document["components"]

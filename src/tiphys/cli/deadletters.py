@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tiphys.cli._client import APIOption, call, query
+from tiphys.cli._client import APIOption, call, query, segment
 from tiphys.cli._tables import table
 from tiphys.errors import TiphysError
 
@@ -63,7 +63,7 @@ def show(
     api: APIOption = None,
 ) -> None:
     """Print everything about a dead letter."""
-    typer.echo(json.dumps(call(api, "GET", f"{PATH}/{letter_id}"), indent=2))
+    typer.echo(json.dumps(call(api, "GET", f"{PATH}/{segment(letter_id)}"), indent=2))
 
 
 @app.command()
@@ -85,11 +85,14 @@ def replay(
 
     An action keeps its id, so that a target which did it already can know.
     """
+    chosen = query(sensor=sensor, trigger=trigger, error=error, since=since, until=until)
+    wanted = _wanted(ids, chosen, everything)
+    if everything and edit:
+        raise typer.BadParameter("--edit is for dead letters that are named, not for --all")
     if everything:
-        chosen = query(sensor=sensor, trigger=trigger, error=error, since=since, until=until)
         results = call(api, "POST", f"{PATH}/replay{chosen}", timeout=3600)
     else:
-        results = [_replayed(api, letter_id, edit) for letter_id in _demanded(ids)]
+        results = [_replayed(api, letter_id, edit) for letter_id in wanted]
     for result in results:
         if result["succeeded"]:
             typer.echo(f"{result['id'][:12]}  succeeded")
@@ -110,42 +113,56 @@ def discard(
     api: APIOption = None,
 ) -> None:
     """Remove dead letters for good."""
+    chosen = query(sensor=sensor, trigger=trigger, error=error, since=since, until=until)
+    wanted = _wanted(ids, chosen, everything)
     if everything:
-        chosen = query(sensor=sensor, trigger=trigger, error=error, since=since, until=until)
         gone = call(api, "DELETE", PATH + chosen)["discarded"]
     else:
         gone = [
             known
-            for letter_id in _demanded(ids)
-            for known in call(api, "DELETE", f"{PATH}/{letter_id}")["discarded"]
+            for letter_id in wanted
+            for known in call(api, "DELETE", f"{PATH}/{segment(letter_id)}")["discarded"]
         ]
     typer.echo(f"{len(gone)} discarded")
 
 
-def _demanded(ids: list[str] | None) -> list[str]:
-    if not ids:
+def _wanted(ids: list[str] | None, chosen: str, everything: bool) -> list[str]:
+    """The ids that are meant, none with --all; refuses what could mean more than was thought."""
+    if everything and ids:
+        raise typer.BadParameter("name dead letters by their ids, or say --all, not both")
+    if everything:
+        return []
+    if not ids or not all(ids):
         raise typer.BadParameter("name dead letters by their ids, or say --all")
+    if chosen:
+        raise typer.BadParameter("filters such as --sensor go with --all, not with ids")
     return ids
 
 
 def _replayed(api: str | None, letter_id: str, edit: bool) -> Any:
-    body = {"data": _edited(call(api, "GET", f"{PATH}/{letter_id}")["data"])} if edit else None
+    path = f"{PATH}/{segment(letter_id)}"
     try:
-        return call(api, "POST", f"{PATH}/{letter_id}/replay", body, timeout=600)
+        body = {"data": edited(call(api, "GET", path)["data"])} if edit else None
+        return call(api, "POST", f"{path}/replay", body, timeout=600)
     except TiphysError as error:
         return {"id": letter_id, "succeeded": False, "error": str(error)}
 
 
-def _edited(data: Any) -> Any:
-    """*data* after a person has changed it.  Raises :exc:`TiphysError`."""
+def edited(data: Any) -> Any:
+    """What a person has changed of *data*.  Raises :exc:`TiphysError`."""
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "payload.json"
         path.write_text(json.dumps(data, indent=2) + "\n")
         try:
             subprocess.run([*editor, str(path)], check=True)
-            return json.loads(path.read_text())
+            new = json.loads(path.read_text())
         except (OSError, subprocess.CalledProcessError) as error:
             raise TiphysError(f"{editor[0]} cannot be used as an editor: {error}") from error
         except ValueError as error:
             raise TiphysError(f"what you wrote is not JSON: {error}") from error
+    if not isinstance(new, dict):
+        raise TiphysError("what you wrote is not a JSON object: payloads by dependency")
+    # What is left as it was stays as it is in the letter, which need not be JSON there.
+    old = {name: json.dumps(value) for name, value in data.items()}
+    return {name: value for name, value in new.items() if old.get(name) != json.dumps(value)}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tiphys.cli._client import APIOption, call, lines, query
+from tiphys.cli._client import APIOption, call, lines, query, segment
 from tiphys.cli._tables import table
 
 PATH = "/api/v1/events"
@@ -65,7 +65,7 @@ def show(
     api: APIOption = None,
 ) -> None:
     """Print an event with its data."""
-    typer.echo(json.dumps(call(api, "GET", f"{PATH}/{event_id}"), indent=2))
+    typer.echo(json.dumps(call(api, "GET", f"{PATH}/{segment(event_id)}"), indent=2))
 
 
 @app.command()
@@ -78,11 +78,12 @@ def record(
 ) -> None:
     """Write events into files, as fixtures for `tiphys test`."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = call(api, "GET", PATH + query(source=source, event=event, since=since))
+    chosen = query(source=source, event=event, since=since, data="true")
+    found = call(api, "GET", PATH + chosen, timeout=600)
+    digits = max(4, len(str(len(found))))  # files are read in the order of their names
     for number, each in enumerate(found, 1):
-        whole = call(api, "GET", f"{PATH}/{each['id']}")
-        path = folder / f"{number:04d}-{each['event_source']}-{each['event_name']}.json"
-        path.write_text(json.dumps(whole, indent=2) + "\n")
+        path = folder / f"{number:0{digits}}-{each['source']}-{each['subject']}.json"
+        path.write_text(json.dumps(each, indent=2) + "\n")
         typer.echo(path)
     if not found:
         typer.echo("no events", err=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
-from tiphys.cli._client import APIOption, call
+from tiphys.cli._client import APIOption, call, segment
 
 Target = Annotated[
     str, typer.Argument(metavar="SENSOR[/TRIGGER]", help="The sensor, or one trigger of it.")
@@ -26,8 +25,10 @@ def pause(target: Target, namespace: Namespace = "", api: APIOption = None) -> N
 
 def change(verb: str, target: str, namespace: str, api: str | None) -> None:
     """Pause or resume, and print how the triggers fare then.  Raises :exc:`APIError`."""
-    sensor, _, trigger = target.partition("/")
-    path = f"/api/v1/sensors/{quote(namespace or '-', '')}/{quote(sensor, '')}/{verb}"
+    sensor, slash, trigger = target.partition("/")
+    if not sensor or (slash and not trigger):
+        raise typer.BadParameter(f"{target!r} is neither SENSOR nor SENSOR/TRIGGER")
+    path = f"/api/v1/sensors/{segment(namespace or '-')}/{segment(sensor)}/{verb}"
     for status in call(api, "POST", path, {"trigger": trigger}):
         if trigger in ("", status["trigger"]):
             known = ("", status["phase"])

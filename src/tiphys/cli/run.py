@@ -139,17 +139,45 @@ class Door:
         """
         The token; away from the loopback there is always one.
 
-        One that was made up is kept in the data directory, readable for its owner only.
+        One that was made up is kept in the data directory, readable for its owner only.  Raises
+        :exc:`TiphysError` when that cannot be.
         """
-        if self.given_token or _is_loopback(self.host):
-            return self.given_token
+        given = self.given_token.strip()
+        if given or _is_loopback(self.host):
+            return given
         path = data_dir / "api-token"
-        if not path.exists():
-            data_dir.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(32))
+        try:
+            token = self._kept(path) or self._made_up(path)
+        except OSError as error:
+            raise TiphysError(
+                f"the token of the API cannot be kept in {path}: {error.strerror}; "
+                "give one with --api-token, or in TIPHYS_API_TOKEN"
+            ) from error
         typer.echo(f"The API demands the token in {path}: set TIPHYS_API_TOKEN to it.")
-        return path.read_text().strip()
+        return token
+
+    @staticmethod
+    def _kept(path: Path) -> str:
+        """The token in *path*; empty if there is none that can be read."""
+        try:
+            return path.read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    @staticmethod
+    def _made_up(path: Path) -> str:
+        """A new token, in *path* as a whole or not at all."""
+        token = secrets.token_urlsafe(32)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        with new.open("w") as file:
+            file.write(token)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        return token
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -217,6 +245,9 @@ async def _watch(instance: Standalone) -> None:
             changed, findings = await instance.reload()
         except TiphysError as error:
             log.error("Reloading failed; everything runs on as it was", error=str(error))  # noqa: TRY400  the message says it all
+            continue
+        except Exception:  # the next change may be the one that mends it
+            log.exception("Reloading failed for an unforeseen reason; the next change tries again")
             continue
         _report(findings)
         _log_changes(changed)

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from tiphys.cli._client import APIOption, call
+from tiphys.cli._client import APIOption, call, segment
 
 SIGNS = {
     "published": ("*", None),
     "filtered": ("x", "yellow"),
     "dropped": ("x", "yellow"),
+    "forgotten": ("x", "yellow"),
     "held": (".", "cyan"),
     "duplicate": ("=", None),
     "attempt failed": ("!", "red"),
@@ -33,7 +34,7 @@ def trace(
     The id is in the X-Event-Id header of the answer to a webhook, in log lines, and in
     `tiphys events list`.
     """
-    records = call(api, "GET", f"/api/v1/events/{event_id}/trace")
+    records = call(api, "GET", f"/api/v1/events/{segment(event_id)}/trace")
     typer.echo(json.dumps(records, indent=2) if as_json else drawn(records))
 
 
@@ -74,4 +75,6 @@ def _sentence(record: dict[str, Any]) -> str:
     if step == "dead-lettered":
         return f"kept as dead letter {record['deadLetter'][:12]}: {record['error']}"
     reason = record.get("reason")
+    if step == "forgotten":
+        return f"forgotten as {record['dependency']}: {reason or 'the conditions were reset'}"
     return f"{step}: {reason}" if reason else str(step)

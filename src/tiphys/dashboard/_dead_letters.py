@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tiphys.dashboard._operations import Operation, answer, body_of, moment_of
+from tiphys.dashboard._operations import Member, Operation, answer, body_of, moment_of
+from tiphys.errors import TiphysError
 from tiphys.runtime.recovery import Selection, dead_letters, find_dead_letter, try_again
 from tiphys.runtime.standalone import Standalone
 from tiphys.sensors.actions import ActionFailed
@@ -32,8 +35,8 @@ class DeadLetterOperations:
 
     def all(self) -> list[Operation]:
         """What there is."""
-        one = f"{PATH}/{{id}}"
-        data = {"data": "New payloads of events, by dependency."}
+        one = f"{PATH}/{{id:path}}"
+        data = {"data": Member("New payloads of events, by dependency.", "object")}
         return [
             Operation("GET", PATH, "List dead letters, oldest first.", self.list, FILTERS),
             Operation("POST", f"{PATH}/replay", "Try all that match again.", self.many, FILTERS),
@@ -55,16 +58,30 @@ class DeadLetterOperations:
 
     async def replay(self, request: Request) -> Response:
         """Run the action again; the letter goes when it succeeds."""
-        given = (await body_of(request)).get("data") or {}
+        given = _new_data(await body_of(request))
+        letters, sequence, letter = await find_dead_letter(
+            self._instance, request.path_params["id"]
+        )
+        if letter.events and (unknown := given.keys() - letter.events.keys()):
+            raise HTTPException(
+                400,
+                f"the member 'data' names {', '.join(sorted(unknown))}; the events of this dead "
+                f"letter are: {', '.join(letter.events)}",
+            )
         data = {name: orjson.dumps(value) for name, value in given.items()}
-        found = await find_dead_letter(self._instance, request.path_params["id"])
-        result = await self._tried(*found, data)
+        result = await self._tried(letters, sequence, letter, data)
         return answer(result, 200 if result["succeeded"] else 502)
 
     async def many(self, request: Request) -> Response:
-        """Run the actions of all that match again, one after the other."""
+        """Run the actions of all that match again, one after the other; each has its result."""
+        results = []
         found = [entry async for entry in dead_letters(self._instance, _selection(request))]
-        return answer([await self._tried(*entry, {}) for entry in found])
+        for letters, sequence, letter in found:
+            try:
+                results.append(await self._tried(letters, sequence, letter, {}))
+            except TiphysError as error:  # its trigger is gone, or the bus is away
+                results.append(_failed(letter, error))
+        return answer(results)
 
     async def discard(self, request: Request) -> Response:
         """Remove one."""
@@ -87,7 +104,7 @@ class DeadLetterOperations:
         try:
             await try_again(self._instance, letter, data)
         except ActionFailed as error:
-            return {"id": letter.id, "succeeded": False, "error": str(error)}
+            return _failed(letter, error)
         await letters.discard(sequence)
         return {"id": letter.id, "succeeded": True}
 
@@ -101,6 +118,18 @@ def _selection(request: Request) -> Selection:
         since=moment_of(query.get("since"), "since"),
         until=moment_of(query.get("until"), "until"),
     )
+
+
+def _new_data(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """New payloads by dependency, from the body.  Answers 400 when they are none."""
+    given = body.get("data")
+    if not isinstance(given, dict | None):
+        raise HTTPException(400, "the member 'data' is not a JSON object: payloads by dependency")
+    return given or {}
+
+
+def _failed(letter: DeadLetter, error: TiphysError) -> dict[str, Any]:
+    return {"id": letter.id, "succeeded": False, "error": str(error)}
 
 
 def _summary(letter: DeadLetter) -> dict[str, Any]:

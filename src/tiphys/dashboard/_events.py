@@ -13,11 +13,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from tiphys.dashboard._operations import Operation, answer, body_of, moment_of, text_of
+from tiphys.dashboard._operations import (
+    Member,
+    Operation,
+    answer,
+    body_of,
+    flag_of,
+    moment_of,
+    text_of,
+)
+from tiphys.errors import ManifestError
 from tiphys.events import JSON, CloudEvent, timestamp
-from tiphys.runtime import trace
+from tiphys.manifests.findings import nearest
+from tiphys.runtime import archive, trace
+from tiphys.runtime.archive import ANY, Wanted
+from tiphys.runtime.desired import NOTHING, Desired
 from tiphys.runtime.replay import replay
 from tiphys.runtime.standalone import Standalone
+from tiphys.runtime.trace import STATUSES
 
 PATH = "/api/v1/events"
 REPLAY = "/api/v1/replay"
@@ -35,33 +48,33 @@ class EventOperations:
         """What there is."""
         since = {"since": "Not older than this: RFC 3339, or a duration; 1h if absent."}
         status = {
-            "status": "acted on, filtered, waiting, set aside, failing, dead-lettered or pending.",
+            "status": f"Only those of which that became: {', '.join(STATUSES)}.",
             "data": "`true`: whole events with their data, instead of what became of them.",
         }
         put = {
-            "eventSource": "Whose event it is.",
-            "eventName": "Name of the event.",
-            "data": "Payload.",
-            "namespace": "Namespace of the event source.",
-            "id": "Id of the event; random if absent.",
+            "eventSource": Member("Whose event it is.", "string", required=True),
+            "eventName": Member("Name of the event.", "string", required=True),
+            "data": Member("Payload."),
+            "namespace": Member("Namespace of the event source.", "string"),
+            "id": Member("Id of the event; random if absent.", "string"),
         }
         again = {
-            "eventSource": "Whose events.",
-            "eventName": "Name of the events.",
-            "since": "Not older than this.",
-            "until": "Older than this.",
-            "sensor": "Only this sensor.",
-            "trigger": "Only this trigger of it.",
-            "dryRun": "Only tell what would happen.",
-            "namespace": "Namespace of the event source.",
+            "eventSource": Member("Whose events.", "string", required=True),
+            "eventName": Member("Name of the events.", "string", required=True),
+            "since": Member("Not older than this.", "string", required=True),
+            "until": Member("Older than this.", "string"),
+            "sensor": Member("Only this sensor.", "string"),
+            "trigger": Member("Only this trigger of it.", "string"),
+            "dryRun": Member("Only tell what would happen.", "boolean"),
+            "namespace": Member("Namespace of the event source.", "string"),
         }
-        tail, one = f"{PATH}/tail", f"{PATH}/{{id}}"
+        tail, one = f"{PATH}/tail", f"{PATH}/{{id:path}}"
         return [
             Operation("POST", PATH, "Put an event on the bus.", self.send, body=put),
             Operation("GET", PATH, "List events.", self.list, FILTERS | since | status),
-            Operation("GET", tail, "Events as they come, a line each.", self.tail, FILTERS),
-            Operation("GET", one, "One event with its data.", self.show),
+            Operation("GET", tail, "Events as they come.", self.tail, FILTERS, media=LINES),
             Operation("GET", f"{one}/trace", "What happened to it.", self.trace),
+            Operation("GET", one, "One event with its data.", self.show),
             Operation("POST", REPLAY, "Send archived events again.", self.replay, body=again),
         ]
 
@@ -70,6 +83,9 @@ class EventOperations:
         body = await body_of(request)
         source, name = text_of(body, "eventSource"), text_of(body, "eventName")
         namespace = text_of(body, "namespace", "")
+        _check_known(
+            self._instance.desired, namespace or self._instance.options.namespace, source, name
+        )
         event = CloudEvent(
             id=text_of(body, "id", "") or uuid.uuid4().hex,
             source=source,
@@ -88,23 +104,22 @@ class EventOperations:
         """Events and what became of them."""
         query = request.query_params
         since = moment_of(query.get("since"), "since") or datetime.now(UTC) - timedelta(hours=1)
-        source, name = query.get("source", "*"), query.get("event", "*")
+        if (status := query.get("status", "")) not in ("", *STATUSES):
+            raise HTTPException(
+                400, f"the status {status!r} is unknown; there are: {', '.join(STATUSES)}"
+            )
+        buses = list(self._instance.buses.values())
         if query.get("data") == "true":
-            whole = trace.archived(self._instance, source, name, since)
+            whole = trace.archived(buses, _wanted(request), since)
             return answer([_shown(event) async for event in whole])
-        found = await trace.events(
-            self._instance,
-            event_source=source,
-            event_name=name,
-            since=since,
-            status=query.get("status", ""),
-        )
-        return answer(found)
+        return answer(await trace.events(buses, _wanted(request), since=since, status=status))
 
     async def tail(self, request: Request) -> Response:
-        """Events as JSON lines until the caller goes."""
-        query = request.query_params
-        stream = trace.follow(self._instance, query.get("source", "*"), query.get("event", "*"))
+        """Events on the first bus as JSON lines until the caller goes."""
+        opened = next(iter(self._instance.buses.values()), None)
+        if opened is None:
+            raise ManifestError("there is no bus in use")
+        stream = archive.follow(opened.bus, _wanted(request))
 
         async def lines() -> AsyncIterator[bytes]:
             async for event in stream:
@@ -114,11 +129,13 @@ class EventOperations:
 
     async def show(self, request: Request) -> Response:
         """One event."""
-        return answer(_shown(await trace.find(self._instance, request.path_params["id"])))
+        buses = [opened.bus for opened in self._instance.buses.values()]
+        return answer(_shown(await archive.find(buses, request.path_params["id"])))
 
     async def trace(self, request: Request) -> Response:
         """Its time line."""
-        records = await trace.trace(self._instance, request.path_params["id"])
+        buses = list(self._instance.buses.values())
+        records = await trace.trace(buses, request.path_params["id"])
         return answer([trace.as_json(record) for record in records])
 
     async def replay(self, request: Request) -> Response:
@@ -137,9 +154,42 @@ class EventOperations:
             until=moment_of(text_of(body, "until", ""), "until"),
             sensor=text_of(body, "sensor", ""),
             trigger=text_of(body, "trigger", ""),
-            dry_run=bool(body.get("dryRun")),
+            dry_run=flag_of(body, "dryRun"),
         )
         return answer([each async for each in replayed])
+
+
+def _wanted(request: Request) -> Wanted:
+    """The source and name that the query asks for."""
+    return Wanted(request.query_params.get("source", ANY), request.query_params.get("event", ANY))
+
+
+def _check_known(desired: Desired, namespace: str, source: str, name: str) -> None:
+    """
+    Check that an event may reach somebody: its source is here, or a sensor that depends on it.
+
+    Answers 503 while nobody knows yet, and raises :exc:`ManifestError`.
+    """
+    if desired is NOTHING:
+        raise HTTPException(503, "the manifests are being loaded")
+    known = {
+        (key[2], event)
+        for key, manifest in desired.event_sources.items()
+        for events in manifest.spec.events.values()
+        for event in events
+        if key[1] == namespace
+    } | {
+        (dependency.event_source_name, dependency.event_name)
+        for key, manifest in desired.sensors.items()
+        for dependency in manifest.spec.dependencies
+        if key[1] == namespace
+    }
+    if (source, name) not in known:
+        near = nearest(f"{source}/{name}", ("/".join(event) for event in known))
+        raise ManifestError(
+            f"no event source in {namespace!r} has the event {source}/{name} here, "
+            f"and no sensor depends on it{near}"
+        )
 
 
 def _shown(event: CloudEvent) -> dict[str, Any]:

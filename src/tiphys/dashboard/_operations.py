@@ -19,6 +19,27 @@ from tiphys.events import JSON
 from tiphys.languages import LanguageError, durations
 
 Handler = Callable[[Request], Awaitable[Response]]
+Schema = dict[str, Any]
+TEXT = "text/plain"
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A member of a body: what it means, and its type as in JSON Schema; any type if absent."""
+
+    text: str
+    type: str = ""
+    required: bool = False
+
+    @property
+    def schema(self) -> Schema:
+        """As JSON Schema."""
+        described: Schema = {"type": self.type} if self.type else {}
+        if self.type == "string" and self.required:
+            described["minLength"] = 1
+        return described | {"description": self.text}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +47,9 @@ class Operation:
     """
     One operation of the API.
 
-    *query* and *body* describe parameters and members by name, a sentence each.
+    *query* and *body* describe parameters and members by name, a sentence each; a member that is
+    described by a sentence alone may have any type and be absent.  *media* is the type of the
+    answer, *open* operations demand no token.
     """
 
     method: str
@@ -34,7 +57,9 @@ class Operation:
     summary: str
     handler: Handler
     query: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    body: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: Mapping[str, str | Member] = dataclasses.field(default_factory=dict)
+    media: str = JSON
+    open: bool = False
 
     @property
     def route(self) -> Route:
@@ -42,42 +67,79 @@ class Operation:
         return Route(self.path, self.handler, methods=[self.method])
 
 
-def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of *operations*."""
+def openapi(operations: Sequence[Operation], *, token: bool = False) -> Schema:
+    """The OpenAPI 3.1 document of *operations*; with *token* they demand one."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        in_path = re.findall(r"{(\w+)(?::\w+)?}", operation.path)
-        parameters = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in in_path
-        ] + [
-            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
-            for name, text in operation.query.items()
-        ]
-        described: dict[str, Any] = {
-            "summary": operation.summary,
-            "parameters": parameters,
-            "responses": {
-                "200": {"description": "Done.", "content": {JSON: {"schema": {}}}},
-                "default": {
-                    "description": "The member `error` says what is wrong.",
-                    "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
-                },
-            },
-        }
-        if operation.body:
-            members = {name: {"description": text} for name, text in operation.body.items()}
-            schema = {"type": "object", "properties": members}
-            described["requestBody"] = {"content": {JSON: {"schema": schema}}}
         path = re.sub(r"{(\w+):\w+}", r"{\1}", operation.path)
+        described = _described(operation)
+        if token and operation.open:
+            described["security"] = []
         paths.setdefault(path, {})[operation.method.lower()] = described
-    error = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-    return {
+    error = {
+        "type": "object",
+        "properties": {"error": {"type": "string", "description": "What is wrong."}},
+        "required": ["error"],
+    }
+    document: Schema = {
         "openapi": "3.1.0",
         "info": {"title": "Tiphys", "version": __version__},
         "paths": paths,
         "components": {"schemas": {"Error": error}},
     }
+    if token:
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
+
+
+def _described(operation: Operation) -> Schema:
+    """One operation in the document."""
+    in_path = re.findall(r"{(\w+)(?::\w+)?}", operation.path)
+    described: Schema = {
+        "summary": operation.summary,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in in_path
+        ]
+        + [
+            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+            for name, text in operation.query.items()
+        ],
+        "responses": _responses(operation),
+    }
+    if operation.body:
+        described["requestBody"] = _request_body(operation.body)
+    return described
+
+
+def _responses(operation: Operation) -> Schema:
+    done = {"type": ["object", "array"]} if operation.media == JSON else {"type": "string"}
+    responses: Schema = {
+        "200": {"description": "Done.", "content": {operation.media: {"schema": done}}}
+    }
+    if operation.media == TEXT:
+        failed: Schema = {TEXT: {"schema": {"type": "string"}}}
+        return responses | {"503": {"description": "What is missing.", "content": failed}}
+    failed = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return responses | {
+        "4XX": {"description": "The request is refused.", "content": failed},
+        "5XX": {"description": "It could not be done.", "content": failed},
+    }
+
+
+def _request_body(body: Mapping[str, str | Member]) -> Schema:
+    members = {
+        name: Member(member) if isinstance(member, str) else member for name, member in body.items()
+    }
+    schema: Schema = {
+        "type": "object",
+        "properties": {name: member.schema for name, member in members.items()},
+    }
+    required = [name for name, member in members.items() if member.required]
+    if required:
+        schema["required"] = required
+    return {"required": bool(required), "content": {JSON: {"schema": schema}}}
 
 
 def answer(value: Any, status: int = 200) -> Response:
@@ -106,16 +168,26 @@ def text_of(body: Mapping[str, Any], key: str, default: str | None = None) -> st
     return value
 
 
+def flag_of(body: Mapping[str, Any], key: str) -> bool:
+    """A yes or no in the body; no when it is missing.  Answers 400 for anything else."""
+    value = body.get(key, False)
+    if not isinstance(value, bool):
+        raise HTTPException(400, f"the member {key!r} is neither true nor false")
+    return value
+
+
 def moment_of(text: str | None, name: str) -> datetime | None:
     """
     A moment: RFC 3339, or a duration before now such as ``2h``; None for no text.
 
+    One that is further away than any event is moved nearer, so that one can reckon with it.
     Answers 400 for anything else.
     """
     if not text:
         return None
     try:
-        return datetime.now(UTC) - timedelta(seconds=durations.parse(text) / 1e9)
+        ago = timedelta(seconds=durations.parse(text) / 1e9)
+        return _near(datetime.now(UTC) - ago)
     except LanguageError:
         pass
     try:
@@ -124,7 +196,11 @@ def moment_of(text: str | None, name: str) -> datetime | None:
         raise HTTPException(
             400, f"{name} {text!r} is neither a time (RFC 3339) nor a duration such as 2h"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return _near(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _near(moment: datetime) -> datetime:
+    return min(max(moment, EARLIEST), LATEST)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tiphys.dashboard import pausing
 from tiphys.dashboard._dead_letters import DeadLetterOperations
 from tiphys.dashboard._events import EventOperations
-from tiphys.dashboard._operations import Operation, answer, openapi
+from tiphys.dashboard._guard import LoopbackOnly
+from tiphys.dashboard._operations import TEXT, Operation, answer, openapi
 from tiphys.errors import BusError, ManifestError, TiphysError
 from tiphys.runtime.standalone import Standalone
 
@@ -30,7 +31,7 @@ def api(instance: Standalone, token: str = "") -> Starlette:
         *DeadLetterOperations(instance).all(),
         *pausing.operations(instance),
     ]
-    document = openapi(operations)
+    document = openapi(operations, token=bool(token))
 
     async def describe(_request: Request) -> Response:
         return answer(document)
@@ -38,7 +39,7 @@ def api(instance: Standalone, token: str = "") -> Starlette:
     operations.append(Operation("GET", "/api/v1/openapi.json", "This document.", describe))
     return Starlette(
         routes=[operation.route for operation in operations],
-        middleware=[Middleware(_Token, token=token)] if token else [],
+        middleware=[Middleware(_Token, token=token) if token else Middleware(LoopbackOnly)],
         exception_handlers={HTTPException: _refused, TiphysError: _failed},
     )
 
@@ -50,9 +51,10 @@ class _HealthOperations:
         self._instance = instance
 
     def all(self) -> list[Operation]:
+        probe: dict[str, Any] = {"media": TEXT, "open": True}
         return [
-            Operation("GET", "/healthz", "The process answers.", self.healthz),
-            Operation("GET", "/readyz", "Everything does its work.", self.readyz),
+            Operation("GET", "/healthz", "The process answers.", self.healthz, **probe),
+            Operation("GET", "/readyz", "Everything does its work.", self.readyz, **probe),
             Operation("GET", "/api/v1/status", "All objects and how they fare.", self.status),
         ]
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tiphys.dashboard._operations import Operation, answer, body_of, text_of
+from tiphys.dashboard._operations import Member, Operation, answer, body_of, text_of
 from tiphys.errors import ManifestError
 from tiphys.runtime.standalone import Standalone
 from tiphys.sensors.runner import SensorRunner
@@ -37,7 +37,7 @@ def operations(instance: Standalone) -> list[Operation]:
         statuses = sensor.statuses.values()
         return answer([{"trigger": s.name, "phase": s.phase, "reason": s.reason} for s in statuses])
 
-    which = {"trigger": "Name of the trigger; all if absent."}
+    which = {"trigger": Member("Name of the trigger; all if absent.", "string")}
     return [
         Operation("POST", f"{PATH}/pause", "Let events wait on the bus.", pause, body=which),
         Operation("POST", f"{PATH}/resume", "Go on with the backlog.", resume, body=which),

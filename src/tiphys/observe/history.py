@@ -34,6 +34,7 @@ Step = Literal[
     "superseded",
     "disarmed",
     "expired",
+    "forgotten",
     "batched",
     "duplicate",
     "attempt failed",
@@ -73,6 +74,7 @@ class History:
         self._enabled = enabled
         self._waiting: deque[_Plain] = deque()  # plain tuples cost the path least
         self._capacity = capacity
+        self._one_at_a_time = asyncio.Lock()  # whoever reads the history flushes as well
         self._dropped = metrics.history_dropped
 
     def add(
@@ -96,14 +98,15 @@ class History:
 
     async def flush(self, write: Write) -> None:
         """Write all that is collected; what the bus does not take stays."""
-        while self._waiting:
-            batch = list(itertools.islice(self._waiting, BATCH))
-            try:
-                await write(encode(batch))
-            except TiphysError:
-                return
-            for _ in batch:
-                self._waiting.popleft()
+        async with self._one_at_a_time:
+            while self._waiting:
+                batch = list(itertools.islice(self._waiting, BATCH))
+                try:
+                    await write(encode(batch))
+                except TiphysError:
+                    return
+                for _ in batch:
+                    self._waiting.popleft()
 
 
 def encode(records: Sequence[_Plain]) -> bytes:

@@ -52,13 +52,21 @@ async def find_dead_letter(
     """
     The dead letter with that id, or whose id begins like that.
 
-    Raises :exc:`ManifestError` when there is none.
+    Raises :exc:`ManifestError` when there is none, or several begin like that.
     """
+    if not letter_id:  # every id begins like that
+        raise ManifestError("the id of the dead letter is empty")
+    found = []
     for opened in list(instance.buses.values()):
         letters = await DeadLetters.open(opened.bus)
-        if (found := await letters.get(letter_id)) is not None:
-            return letters, *found
-    raise ManifestError(f"there is no dead letter {letter_id!r}")
+        if (entry := await letters.get(letter_id)) is not None:
+            found.append((letters, *entry))
+    found = [entry for entry in found if entry[2].id == letter_id] or found
+    if not found:
+        raise ManifestError(f"there is no dead letter {letter_id!r}")
+    if len({letter.id for _, _, letter in found}) > 1:
+        raise ManifestError(f"dead letters on several buses begin with {letter_id!r}; write more")
+    return found[0]
 
 
 async def try_again(

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 
 from tiphys.aio import stop
 from tiphys.bus import Bus
-from tiphys.errors import EventDecodeError, ManifestError
+from tiphys.errors import ManifestError
 from tiphys.events import CloudEvent
+from tiphys.runtime import archive
+from tiphys.runtime.archive import Wanted
 from tiphys.sensors.actions import Action
 from tiphys.sensors.delivery import TriggerDelivery
 from tiphys.sensors.event import Event
@@ -69,7 +71,8 @@ async def replay(
             trigger,
         )
     ]
-    actions = _decided(reruns, bus, f"default.{event_source}.{event_name}", since, until)
+    archived = archive.read(bus, Wanted(event_source, event_name), since=since, until=until)
+    actions = _decided(reruns, archived)
     if dry_run:
         async for rerun, action in actions:
             yield rerun.replayed(action)
@@ -155,18 +158,14 @@ class _Rerun:
 
 
 async def _decided(
-    reruns: Iterable[_Rerun], bus: Bus, subject: str, since: datetime, until: datetime | None
+    reruns: Iterable[_Rerun], archived: AsyncIterator[tuple[datetime, CloudEvent]]
 ) -> AsyncIterator[tuple[_Rerun, Action]]:
-    """Everything that the archived events of *subject* set in motion."""
+    """Everything that the archived events set in motion."""
     numbers = itertools.count(1)
     for rerun in reruns:
         await rerun.open()
-    async for record in bus.events().read(subject, since=since, until=until):
-        try:
-            event = Event(CloudEvent.decode(record.body))
-        except EventDecodeError:
-            continue
-        position = Position(next(numbers), record.stored)
+    async for stored, cloud_event in archived:
+        event, position = Event(cloud_event), Position(next(numbers), stored)
         for rerun in reruns:
             for _, action in await rerun.receive(event, position):
                 yield rerun, action

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tiphys.bus import Limits, Record
-from tiphys.errors import EventDecodeError, ManifestError
+from tiphys.bus import Limits
+from tiphys.errors import ManifestError
 from tiphys.events import CloudEvent
-from tiphys.observe.history import JOURNAL, SUBJECT, Step, decode
+from tiphys.observe.history import JOURNAL, SUBJECT, decode
 from tiphys.observe.history import Record as HistoryRecord
+from tiphys.runtime import archive
+from tiphys.runtime.archive import Wanted
 from tiphys.runtime.buses import OpenBus
-from tiphys.runtime.standalone import Standalone
 
-# The step that says most about an event, first.
-WEIGHT: list[Step] = [
-    *("dead-lettered", "attempt failed", "succeeded"),
-    *("superseded", "disarmed", "expired", "batched", "held", "filtered"),
-]
-WORDS: dict[Step | None, str] = {
+STATUSES = (
+    *("dead-lettered", "failing", "acted on"),
+    *("waiting", "set aside", "filtered", "pending"),
+)
+"""What may have become of an event; what says most about it comes first."""
+WORDS = {
     "dead-lettered": "dead-lettered",
     "attempt failed": "failing",
     "succeeded": "acted on",
+    "batched": "waiting",
+    "held": "waiting",
     "superseded": "set aside",
     "disarmed": "set aside",
     "expired": "set aside",
-    "batched": "waiting",
-    "held": "waiting",
+    "forgotten": "set aside",
+    "dropped": "set aside",
+    "duplicate": "set aside",
     "filtered": "filtered",
-    None: "pending",
 }
 BEFORE = timedelta(seconds=5)  # a history record may be older than its message by that much
+_FIRST = datetime.min.replace(tzinfo=UTC) + BEFORE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,44 +51,39 @@ class Listed:
     status: str
 
 
-async def trace(instance: Standalone, event_id: str) -> list[HistoryRecord]:
+async def trace(buses: Iterable[OpenBus], event_id: str) -> list[HistoryRecord]:
     """
-    All steps of the event with that id, or whose id begins like that, in order of time.
+    All steps of the event with that id, or the only one whose id begins like that, in time order.
 
-    Raises :exc:`ManifestError` when nothing is known of it.
+    Raises :exc:`ManifestError` when nothing is known of it, and :exc:`TiphysError` when the ids of
+    several events begin like that.
     """
+    if not event_id:  # every id begins like that
+        raise ManifestError("the id of the event is empty")
     records: list[HistoryRecord] = []
-    for opened in list(instance.buses.values()):
+    for opened in buses:
         await _flushed(opened)
         journal = await opened.bus.journal(JOURNAL, Limits())
         async for message in journal.read():
             records += decode(message.body, event_id)
-    if not records:
+    ids = {each for record in records for each in record.events if each.startswith(event_id)}
+    if not ids:
         raise ManifestError(
             f"nothing is known of event {event_id!r}: no history of the last days names it"
         )
-    return sorted(records, key=lambda record: record.time)
+    meant = archive.only(event_id, ids)
+    return sorted((r for r in records if meant in r.events), key=lambda record: record.time)
 
 
 async def events(
-    instance: Standalone,
-    *,
-    event_source: str = "*",
-    event_name: str = "*",
-    since: datetime,
-    status: str = "",
+    buses: Iterable[OpenBus], wanted: Wanted, *, since: datetime, status: str = ""
 ) -> list[Listed]:
-    """The events on all buses since a moment, oldest first, with what became of them."""
+    """The events on *buses* since a moment, oldest first, with what became of them."""
     listed = []
-    for opened in list(instance.buses.values()):
-        steps = await _steps(opened, since)
-        subject = f"default.{event_source or '*'}.{event_name or '*'}"
-        async for record in opened.bus.events().read(subject, since=since):
-            event = _decoded(record)
-            if event is None:
-                continue
-            seen = steps.get(event.id, set())
-            word = WORDS[next((step for step in WEIGHT if step in seen), None)]
+    for opened in buses:
+        courses = await _courses(opened, since)
+        async for _, event in archive.read(opened.bus, wanted, since=since):
+            word = courses.status(event.id)
             if status in ("", word):
                 size = len(event.data or b"")
                 listed.append(Listed(event.id, event.time, event.source, event.subject, size, word))
@@ -92,42 +91,12 @@ async def events(
 
 
 async def archived(
-    instance: Standalone, event_source: str, event_name: str, since: datetime
+    buses: Iterable[OpenBus], wanted: Wanted, since: datetime
 ) -> AsyncIterator[CloudEvent]:
-    """The events themselves, on all buses since a moment, oldest first on each."""
-    subject = f"default.{event_source or '*'}.{event_name or '*'}"
-    for opened in list(instance.buses.values()):
-        async for record in opened.bus.events().read(subject, since=since):
-            if (event := _decoded(record)) is not None:
-                yield event
-
-
-async def follow(
-    instance: Standalone, event_source: str = "*", event_name: str = "*"
-) -> AsyncIterator[CloudEvent]:
-    """The events that come from now on, on the first bus, until cancelled."""
-    opened = next(iter(instance.buses.values()), None)
-    if opened is None:
-        raise ManifestError("there is no bus in use")
-    subject = f"default.{event_source or '*'}.{event_name or '*'}"
-    async for record in opened.bus.events().follow(subject):
-        if (event := _decoded(record)) is not None:
+    """The events themselves, on *buses* since a moment, oldest first on each."""
+    for opened in buses:
+        async for _, event in archive.read(opened.bus, wanted, since=since):
             yield event
-
-
-async def find(instance: Standalone, event_id: str) -> CloudEvent:
-    """
-    The archived event with that id, or whose id begins like that.
-
-    Raises :exc:`ManifestError` when there is none.
-    """
-    for opened in list(instance.buses.values()):
-        async for record in opened.bus.events().read("default.*.*"):
-            if event_id.encode() in record.body:
-                event = _decoded(record)
-                if event is not None and event.id.startswith(event_id):
-                    return event
-    raise ManifestError(f"there is no event {event_id!r} in the archive")
 
 
 def as_json(record: HistoryRecord) -> dict[str, Any]:
@@ -142,31 +111,77 @@ def as_json(record: HistoryRecord) -> dict[str, Any]:
     }
 
 
-def now() -> datetime:
-    """This moment."""
-    return datetime.now(UTC)
+class Courses:
+    """What became of events, step by step."""
+
+    def __init__(self) -> None:
+        # By the action's id, which its repetitions share: that of a dead letter made of several
+        # events does not name them.
+        self._actions: dict[str, str] = {}
+        self._of: dict[str, _Course] = {}
+
+    def status(self, event_id: str) -> str:
+        """Of all that became of an event, in each trigger at last, what says most."""
+        course = self._of.get(event_id)
+        if course is None:
+            return "pending"
+        words = {*course.decided.values(), *(self._actions[action] for action in course.actions)}
+        return next((word for word in STATUSES if word in words), "pending")
+
+    def step(self, record: HistoryRecord) -> None:
+        """One more step."""
+        word = WORDS.get(record.step)
+        if word is None:
+            return
+        courses = [self._of.setdefault(event, _Course()) for event in record.events]
+        action = record.details.get("action") or record.details.get("deadLetter")
+        if action is None:
+            for course in courses:
+                course.decide(record, word)
+            return
+        # An attempt at a dead letter that fails, too, leaves it where it is.
+        if (self._actions.get(action), word) != ("dead-lettered", "failing"):
+            self._actions[action] = word
+        for course in courses:
+            course.actions.add(action)
+            course.waits_no_longer(record)
 
 
-async def _steps(opened: OpenBus, since: datetime) -> dict[str, set[Step]]:
-    """The steps of each event since a moment."""
+class _Course:
+    """What was decided about one event: by sensor, trigger and dependency; and its actions."""
+
+    def __init__(self) -> None:
+        self.actions: set[str] = set()
+        self.decided: dict[tuple[str, str, str], str] = {}
+
+    def decide(self, record: HistoryRecord, word: str) -> None:
+        """A step other than one of an action."""
+        dependency = record.details.get("dependency", "")
+        if not dependency:
+            if record.step == "duplicate" and (self.actions or self.decided):
+                return  # the message came again: nothing new
+            self.waits_no_longer(record)
+        self.decided[record.owner, record.part, dependency] = word
+
+    def waits_no_longer(self, record: HistoryRecord) -> None:
+        """What held the event in that trigger has let it go."""
+        for place, word in list(self.decided.items()):
+            if word == "waiting" and place[:2] == (record.owner, record.part):
+                del self.decided[place]
+
+
+async def _courses(opened: OpenBus, since: datetime) -> Courses:
+    """The courses of events since a moment."""
     await _flushed(opened)
     journal = await opened.bus.journal(JOURNAL, Limits())
-    steps: dict[str, set[Step]] = {}
-    async for message in journal.read(since=since - BEFORE):
+    courses = Courses()
+    async for message in journal.read(since=max(since, _FIRST) - BEFORE):
         for record in decode(message.body):
-            for event in record.events:
-                steps.setdefault(event, set()).add(record.step)
-    return steps
+            courses.step(record)
+    return courses
 
 
 async def _flushed(opened: OpenBus) -> None:
     """Write what the history has collected, so that it can be read at once."""
     journal = await opened.bus.journal(JOURNAL, Limits())
     await opened.history.flush(lambda body: journal.append(SUBJECT, body))
-
-
-def _decoded(record: Record) -> CloudEvent | None:
-    try:
-        return CloudEvent.decode(record.body)
-    except EventDecodeError:
-        return None

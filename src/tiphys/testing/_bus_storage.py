@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -221,3 +222,12 @@ class StorageContract(BusMeans):
         assert [r.subject for r in records] == ["default.source.name", "default.source.other"]
         assert [CloudEvent.decode(r.body).id for r in records] == ["a", "b"]
         assert len(await read(bus.events(), "default.source.other")) == 1
+
+    async def test_an_event_lies_under_three_tokens_whatever_its_names_are(self, bus: Bus) -> None:
+        await bus.publish(dataclasses.replace(event("a"), source="my.source", subject="an.event"))
+        await bus.publish(event("b"))
+
+        (record, _) = await read(bus.events(), "default.*.*")
+        assert CloudEvent.decode(record.body).id == "a"
+        assert len(await read(bus.events(), "default.source.*")) == 1
+        assert await read(bus.events(), "default.my.source.an.event") == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
 from tiphys.aio import Clock, stop
 from tiphys.bus import Entry, Journal, Limits, Record
+from tiphys.bus.jetstream import names
 from tiphys.bus.memory import MemoryState
 from tiphys.errors import BusUnavailable
 
@@ -92,7 +94,7 @@ class LinkedState(MemoryState):
 
 
 class MemoryJournal(Journal):
-    """A bounded list of records in memory."""
+    """A bounded list of records in memory, under the subjects that they would have on the wire."""
 
     def __init__(self, link: Link, limits: Limits, duplicates: float) -> None:
         self._link = link
@@ -111,33 +113,33 @@ class MemoryJournal(Journal):
     async def append(self, subject: str, body: bytes, *, id: str | None = None) -> int:
         """Add a record and return its sequence."""
         self._link.require()
-        return self.store(subject, body, id)
+        return self.store(names.subject(subject), body, id)
 
     async def append_many(self, records: Sequence[tuple[str, bytes]]) -> None:
         """Add records."""
         self._link.require()
         for subject, body in records:
-            self.store(subject, body, None)
+            self.store(names.subject(subject), body, None)
 
     async def read(
         self, subject: str = ">", *, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncIterator[Record]:
         """The records whose subject matches the filter, oldest first."""
         self._link.require()
-        for record in self.after(0, subject):
+        for record in self.after(0, names.subject(subject)):
             if (since is None or record.stored >= since) and (
                 until is None or record.stored < until
             ):
-                yield record
+                yield _read(record)
 
     async def follow(self, subject: str = ">") -> AsyncIterator[Record]:
         """The records that come from now on."""
         self._link.require()
-        position = self._last
+        position, subject = self._last, names.subject(subject)
         while True:
             for record in self.after(position, subject):
                 position = record.sequence
-                yield record
+                yield _read(record)
             await self._link.change()
 
     async def get(self, sequence: int) -> Record | None:
@@ -146,7 +148,7 @@ class MemoryJournal(Journal):
         self._expire()
         place = bisect_left(self._records, sequence, key=_sequence)
         found = self._records[place : place + 1]
-        return found[0] if found and found[0].sequence == sequence else None
+        return _read(found[0]) if found and found[0].sequence == sequence else None
 
     async def delete(self, sequence: int) -> None:
         """Remove one record."""
@@ -202,6 +204,12 @@ class MemoryJournal(Journal):
 
 def _sequence(record: Record) -> int:
     return record.sequence
+
+
+def _read(record: Record) -> Record:
+    """*record* as it is read: under the subject that it was given."""
+    tokens = record.subject.split(".")
+    return dataclasses.replace(record, subject=".".join(map(names.unescape, tokens)))
 
 
 def matches(pattern: str, subject: str) -> bool:

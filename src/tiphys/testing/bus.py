@@ -9,6 +9,7 @@ from datetime import datetime
 
 from tiphys.aio import Clock, SystemClock
 from tiphys.bus import Bus, Delivery, Journal, Limits, Record, State, Subscription
+from tiphys.bus.jetstream import names
 from tiphys.errors import BusUnavailable, EventTooLarge, PublishError
 from tiphys.events import CloudEvent
 from tiphys.testing._memory import Link, LinkedState, MemoryJournal
@@ -79,7 +80,8 @@ class MemoryBus(Bus):
         if self.refuse:
             self.refuse -= 1
             raise PublishError("the bus in memory was told to refuse")
-        self._events.store(f"default.{event.source}.{event.subject}", event.encode(), event.id)
+        subject = names.event_subject(event.source, event.subject)
+        self._events.store(subject, event.encode(), event.id)
 
     async def subscribe(
         self,
@@ -96,7 +98,7 @@ class MemoryBus(Bus):
         """Open the durable subscription of a trigger's dependency."""
         self._link.require()
         key = (sensor, trigger, dependency)
-        subject = f"default.{event_source}.{event_name}"
+        subject = names.event_subject(event_source, event_name)
         durable = self._durables.get(key)
         if durable is None or durable.subject != subject:
             durable = _Durable(subject, self._start_after(subject, start))

@@ -6,7 +6,7 @@ import asyncio
 
 from tiphys.aio import stop
 from tiphys.errors import BusUnavailable
-from tiphys.observe.history import INTERVAL, History, decode
+from tiphys.observe.history import BATCH, INTERVAL, History, decode
 from tiphys.observe.metrics import Metrics
 
 
@@ -77,3 +77,19 @@ async def test_what_the_bus_does_not_take_is_written_with_the_next() -> None:
     await stop(task)
 
     assert len(messages) == 1
+
+
+async def test_two_who_write_at_once_write_each_record_once() -> None:
+    history = History(Metrics())
+    ids = [f"id-{n}" for n in range(BATCH * 3)]
+    for id in ids:
+        history.add("published", (id,), "es", "ev")
+    bodies: list[bytes] = []
+
+    async def slowly(body: bytes) -> None:
+        await asyncio.sleep(0.001)
+        bodies.append(body)
+
+    await asyncio.gather(history.flush(slowly), history.flush(slowly))
+
+    assert [record.events[0] for body in bodies for record in decode(body)] == ids

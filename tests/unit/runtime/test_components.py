@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tiphys.manifests.common import SourceConfig, TriggerConfig
+from tiphys.manifests.lint import lint
+from tiphys.manifests.loader import load_text
 from tiphys.runtime.components import InstalledComponents
 from tiphys.sources import sources
 from tiphys.triggers import triggers
@@ -40,3 +42,16 @@ def test_a_trigger_checks_its_options() -> None:
     model = COMPONENTS.trigger_model("http")
 
     assert COMPONENTS.check_trigger("http", model.model_validate({"url": "http://localhost"})) == []
+
+
+def test_what_is_wrong_with_an_option_is_shown_where_the_option_stands() -> None:
+    loaded = load_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: x}\nspec:\n"
+        "  github:\n    g:\n      owner: me\n      repository: r\n"
+        "      webhook:\n        endpoint: /a\n        port: http\n"
+        "  slack:\n    s:\n      webhook: {endpoint: /b, port: '1', allowedCIDRs: [abc]}\n"
+    )
+    found = [(finding.path, finding.line) for finding in lint(loaded, COMPONENTS)]
+
+    assert ("spec.github.g.webhook.port", 11) in found
+    assert ("spec.slack.s.webhook.allowedCIDRs", 14) in found

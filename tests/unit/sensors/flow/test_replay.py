@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.sensors.flow.conftest import Acted, Timed, World, dependency, timed
 from tiphys.errors import ManifestError, TiphysError
+from tiphys.events import CloudEvent
 from tiphys.runtime.replay import Replayed, replay
 from tiphys.sensors.runner import SensorRunner
 
@@ -68,6 +69,23 @@ async def test_it_acts_as_the_first_time(
     assert [each.id for each in first] == [each.id for each in world.acted]
     assert [each.action for each in found] == [each.id for each in first]
     assert all(each.succeeded for each in found)
+
+
+async def test_the_names_of_the_events_may_have_dots(world: World) -> None:
+    depends = dependency("a", eventSourceName="my.shop", eventName="new.order")
+    other = dependency("b", eventSourceName="my", eventName="shop.new.order")
+    async with world.running(timed("a || b"), dependencies=[depends, other]) as sensor:
+        for number, (source, name) in enumerate(
+            [("my.shop", "new.order"), ("my", other["eventName"])]
+        ):
+            event = CloudEvent(f"id{number}", source, name, "webhook", data=b'{"n": %d}' % number)
+            await world.bus.publish(event)
+        await world.clock.settle()
+        world.acted.clear()
+        found = await replayed(world, sensor, event_source="my.shop", event_name="new.order")
+
+    assert [each.events for each in found] == [("id0",)]
+    assert numbers(world.acted) == [0]
 
 
 async def test_a_batch_is_one_action_again_also_one_that_was_not_full(world: World) -> None:

@@ -1,0 +1,106 @@
+"""What the API says of itself, and how it reads what it is given."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tiphys.dashboard._operations import TEXT, Member, Operation, flag_of, moment_of, openapi
+
+
+async def handle(_request: Request) -> Response:
+    return Response()
+
+
+PUT = Operation(
+    "POST",
+    "/things/{id:path}",
+    "Put a thing.",
+    handle,
+    body={
+        "name": Member("Its name.", "string", required=True),
+        "small": Member("Whether it is small.", "boolean"),
+        "data": "Whatever there is.",
+    },
+)
+PROBE = Operation("GET", "/healthz", "It answers.", handle, media=TEXT, open=True)
+
+
+def test_a_body_has_the_types_of_its_members_and_those_that_it_must_have() -> None:
+    body = openapi([PUT])["paths"]["/things/{id}"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+
+    assert body["required"]
+    assert schema["required"] == ["name"]
+    assert schema["properties"] == {
+        "name": {"type": "string", "minLength": 1, "description": "Its name."},
+        "small": {"type": "boolean", "description": "Whether it is small."},
+        "data": {"description": "Whatever there is."},
+    }
+
+
+def test_refusals_have_the_shape_of_an_error() -> None:
+    document = openapi([PUT])
+    responses = document["paths"]["/things/{id}"]["post"]["responses"]
+
+    assert set(responses) == {"200", "4XX", "5XX"}
+    schema = responses["4XX"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/Error"}
+    assert document["components"]["schemas"]["Error"]["required"] == ["error"]
+
+
+def test_a_token_is_declared_where_one_is_demanded() -> None:
+    document = openapi([PUT, PROBE], token=True)
+
+    (name,) = document["security"][0]
+    scheme = document["components"]["securitySchemes"][name]
+    assert scheme == {"type": "http", "scheme": "bearer"}
+    assert "security" not in document["paths"]["/things/{id}"]["post"]
+    assert document["paths"]["/healthz"]["get"]["security"] == []
+
+
+def test_no_token_is_declared_where_none_is_demanded() -> None:
+    document = openapi([PUT, PROBE])
+
+    assert "security" not in document
+    assert "securitySchemes" not in document["components"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-12:00",
+        "2000000h",
+    ],
+)
+def test_one_can_reckon_with_any_moment(text: str) -> None:
+    moment = moment_of(text, "since")
+
+    assert moment is not None
+    assert moment - timedelta(days=2) < moment.astimezone(UTC) < moment + timedelta(days=2)
+
+
+def test_a_moment_is_a_time_or_a_duration_before_now() -> None:
+    assert moment_of("2026-01-02T03:04:05Z", "since") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert moment_of("2026-01-02", "since") == datetime(2026, 1, 2, tzinfo=UTC)
+    assert moment_of("", "since") is None
+    hour = moment_of("1h", "since")
+    assert hour is not None
+    assert hour < datetime.now(UTC)
+    with pytest.raises(HTTPException, match="neither a time"):
+        moment_of("yesterday", "since")
+
+
+def test_a_yes_or_no_is_nothing_else() -> None:
+    assert flag_of({"dryRun": True}, "dryRun")
+    assert not flag_of({}, "dryRun")
+    with pytest.raises(HTTPException, match="'dryRun' is neither true nor false"):
+        flag_of({"dryRun": "false"}, "dryRun")
