@@ -10,19 +10,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from tiphys.bus import Bus, Journal, Limits
-from tiphys.errors import EventTooLarge
+from tiphys.bus import Bus, Journal, Limits, Record
+from tiphys.errors import EventTooLarge, ManifestError
 from tiphys.events import CloudEvent, timestamp
 from tiphys.languages import gjson
 
 JOURNAL = "dead-letters"
 LIMITS = Limits(age=90 * 86_400.0, size=4 * 1024**3)
+NAMED = 5  # ids in the error about an id that could mean several letters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +98,12 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """The journal of dead letters."""
+    """
+    The journal of dead letters, which has one letter of each id.
+
+    The records lie under ``<sensor>.<trigger>.<id>``.  A crash may leave two of one id, of which
+    the newest counts, until the letter is stored again or discarded.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -109,7 +115,7 @@ class DeadLetters:
 
     @property
     def journal(self) -> Journal:
-        """The records as they lie on the bus; subjects are ``<sensor>.<trigger>``."""
+        """The records as they lie on the bus."""
         return self._journal
 
     async def find(
@@ -122,19 +128,32 @@ class DeadLetters:
                 yield record.sequence, letter
 
     async def get(self, letter_id: str) -> tuple[int, DeadLetter] | None:
-        """The newest letter with that id (or whose id begins like that), and its number."""
-        found = None
+        """
+        The letter with that id, or the only one whose id begins like that, and its number.
+
+        Raises :exc:`ManifestError` when several begin like that.
+        """
+        found: dict[str, tuple[int, DeadLetter]] = {}
         async for entry in self.find(lambda letter: letter.id.startswith(letter_id)):
-            found = entry
-        return found
+            found[entry[1].id] = entry
+        if letter_id in found or len(found) < 2:
+            return found.get(letter_id) or next(iter(found.values()), None)
+        named = ", ".join(sorted(found)[:NAMED]) + (", ..." if len(found) > NAMED else "")
+        raise ManifestError(
+            f"{len(found)} dead letters begin with {letter_id!r}; write more of the id: {named}"
+        )
 
     async def discard(self, sequence: int) -> None:
-        """Remove a letter for good."""
-        await self._journal.delete(sequence)
+        """Remove a letter for good; does nothing when a newer one has taken its place."""
+        record = await self._journal.get(sequence)
+        if record is not None:
+            await self._remove(await self._records(record.subject, _id_of(record)))
 
     async def store(self, letter: DeadLetter) -> None:
         """
-        Keep *letter*; durable when this returns.  Raises :exc:`BusError`.
+        Keep *letter* in place of an older one of the same id; durable when this returns.
+
+        The older one goes when the new one is stored.  Raises :exc:`BusError`.
 
         Of a letter that is bigger than the bus takes, first what was sent is left out, then the
         events, which are on the bus as long as it keeps them.
@@ -147,5 +166,23 @@ class DeadLetters:
         await self._append(dataclasses.replace(slim, events={}))
 
     async def _append(self, letter: DeadLetter) -> None:
-        subject = ".".join(name.replace(".", "_") for name in (letter.sensor, letter.trigger))
-        await self._journal.append(subject, letter.encode(), id=letter.id)
+        names = (letter.sensor, letter.trigger, letter.id)
+        subject = ".".join(name.replace(".", "_") for name in names)
+        # The time makes a later letter of the same id another one, and is the same when a call that
+        # had no answer is made again.
+        known_by = f"{letter.id}.{letter.time}"
+        await self._journal.append(subject, letter.encode(), id=known_by)
+        await self._remove((await self._records(subject, letter.id))[:-1])
+
+    async def _records(self, subject: str, letter_id: str) -> list[Record]:
+        """All records of a letter, oldest first."""
+        return [r async for r in self._journal.read(subject) if _id_of(r) == letter_id]
+
+    async def _remove(self, records: Iterable[Record]) -> None:
+        for record in records:
+            await self._journal.delete(record.sequence)
+
+
+def _id_of(record: Record) -> str:
+    letter_id: str = orjson.loads(record.body)["id"]
+    return letter_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -98,10 +98,23 @@ class TriggerDecisions:
         if name is not None:
             await insist(lambda: self._state.done(position.sequence, name), self._clock)
 
-    async def reset(self, before: datetime | None = None) -> None:
-        """Forget held events (spec: sensors 13.6); only older ones if a moment is given."""
+    async def reset(self, before: datetime | None = None) -> list[str]:
+        """
+        Forget held events (spec: sensors 13.6); only older ones if a moment is given.
+
+        Returns the dependencies whose events must come again.
+        """
         async with self._one_at_a_time:
-            await insist(lambda: self._state.reset(before), self._clock)
+            # In two steps, so that none is missing from the answer when the second is made again.
+            forgotten = await insist(lambda: self._state.older(before), self._clock)
+            await insist(lambda: self._state.forget(forgotten), self._clock)
+        self._note_forgotten(forgotten.items())
+        return list(forgotten)
+
+    def _note_forgotten(self, forgotten: Iterable[tuple[str, Held]]) -> None:
+        for dependency, held in forgotten:
+            reason = "the conditions were reset"
+            self._note("forgotten", held.event.id, dependency=dependency, reason=reason)
 
     async def _passed(self, dependency: DependencyPlan, event: Event) -> Event | None:
         """The transformed event, if it passes the filters."""

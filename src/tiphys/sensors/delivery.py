@@ -83,6 +83,7 @@ class TriggerDelivery:
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._work: dict[int, Work] = {}
         self._aside: list[Work] = []
+        self._failure: Exception | None = None  # since which nothing begins, to keep the order
         self._session = 0  # counts how often consuming has ended
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked: set[asyncio.Task[Any]] = set()  # by a person
@@ -122,7 +123,12 @@ class TriggerDelivery:
                 self._asked.discard(task)
 
     async def consume(self, subscription: Subscription, number: int = 0) -> None:
-        """Handle the messages of *subscription*, of several the one *number*, until cancelled."""
+        """
+        Handle the messages of *subscription*, of several the one *number*, until cancelled.
+
+        Raises what nobody has foreseen: then close the subscriptions, and all that is not done
+        comes again, in its order.
+        """
         await self._take(self._taken_up(number))
         while True:
             deliveries = await subscription.fetch(await self._room())
@@ -150,6 +156,7 @@ class TriggerDelivery:
     def give_up(self) -> None:
         """Forget what was put aside: its subscriptions are being closed, so it comes again."""
         self._aside.clear()
+        self._failure = None
 
     async def finish(self) -> None:
         """Wait for the actions that have begun, and for their acknowledgement."""
@@ -194,19 +201,28 @@ class TriggerDelivery:
         if self.plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER:
             # A task, because what has begun also ends when consuming is cancelled.
             await asyncio.wait([self._begin(None, self._one_by_one(works))])
+            if (error := self._failure) is not None:
+                text = f"a message failed: {type(error).__name__}: {error}"
+                raise RuntimeError(text) from error
             return
         for work in works:
             await self._handle(work)
 
     async def _one_by_one(self, works: list[Work]) -> None:
         session = self._session
-        for work in works:
-            async with self._in_order:
-                decisions = [] if session != self._session else await self._decided(work)
-                if session != self._session:
-                    return  # it was put aside
-                work.begun = True
-                await self._finish(work, decisions)
+        try:
+            for work in works:
+                async with self._in_order:
+                    if session != self._session or self._failure is not None:
+                        return  # it was put aside, or must not overtake what failed
+                    decisions = await self._decided(work)
+                    if session != self._session:
+                        return
+                    work.begun = True
+                    await self._finish(work, decisions)
+        except Exception as error:
+            self._failure = error
+            raise
 
     async def _handle(self, work: Work) -> None:
         """Decide on a message; its actions run beside those of others."""
@@ -254,6 +270,9 @@ class TriggerDelivery:
                 await self.decisions.done(work.position, decision)
             if not before and await self._settle(work) and settled is not None:
                 settled()
+        except Exception:
+            self._recent.discard(work.event_id)  # it comes again, and is no duplicate then
+            raise
         finally:
             self._work.pop(work.delivery.sequence, None)
             self._pending.set(len(self._work))

@@ -51,12 +51,18 @@ class Execution:
             self._log.exception("An action failed for an unexpected reason")
             failure = ActionFailed(f"unexpected {type(error).__name__}: {error}", 1, None)
         if self._fallback is not None:
-            try:
-                await self._fallback.run(action)
-            except ActionFailed as error:
-                self._log.error("failed to trigger dlqTrigger", error=str(error))
+            await self._fall_back(self._fallback, action)
         await self._keep(action, failure)
         return False
+
+    async def _fall_back(self, fallback: ActionRunner, action: Action) -> None:
+        """Run the ``dlqTrigger``; whatever comes of it, the action becomes a dead letter."""
+        try:
+            await fallback.run(action)
+        except ActionFailed as error:
+            self._log.error("failed to trigger dlqTrigger", error=str(error))
+        except Exception:  # noqa: BLE001  a bug in it must not cost the dead letter
+            self._log.exception("The dlqTrigger failed for an unexpected reason")
 
     async def _keep(self, action: Action, failure: ActionFailed) -> None:
         letter = self.runner.dead_letter(action, failure)

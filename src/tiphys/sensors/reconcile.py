@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 import orjson
@@ -14,6 +14,9 @@ from tiphys.manifests.sensor import Dependency
 from tiphys.sensors.plan import TriggerPlan
 
 T = TypeVar("T")
+BROKEN = "=broken"
+"""Key of the dependencies, as in ``Deps``, that each broken trigger last ran with."""
+
 _NAMES = re.compile(r"[^\s&|()]+")
 
 
@@ -23,36 +26,56 @@ async def reconcile(
     sensor: str,
     dependencies: Iterable[Dependency],
     triggers: Iterable[TriggerPlan],
+    broken: Collection[str] = (),
 ) -> None:
     """
     Forget what the stored manifest remembers and the new one does not mean any more.
 
     Held events and positions of a changed dependency go, and everything of a trigger whose
-    conditions changed.  Raises :exc:`BusError`.
+    conditions changed.  Of the triggers that are *broken* nothing goes before they can run again;
+    then they are compared with what they last ran with.  Raises :exc:`BusError`.
     """
     current = {d.name: _fingerprint(d) for d in dependencies}
     plans = {plan.name: plan for plan in triggers}
     stored: dict[str, int] = _decoded(await state.get("Deps"), {})
     names: list[str] = _decoded(await state.get("Triggers"), [])
+    before: dict[str, dict[str, int]] = _decoded(await state.get(BROKEN), {})
+    kept = {name: before.get(name, stored) for name in names if name in broken}
     for trigger in names:
-        entry = await state.get(f"{trigger}/Expression")
-        expression = "" if entry is None else entry.value.decode()
+        if trigger in kept:
+            continue
         plan = plans.get(trigger)
-        if plan is None or plan.conditions != expression:
-            # An empty text stands for all dependencies there were.
-            stale = set(_NAMES.findall(expression)) or set(stored)
-            stale |= {name for name in stored if name.replace("-", "_") in _folded(stale)}
-        else:
-            stale = {name for name, mark in stored.items() if current.get(name) != mark}
-        for name in stale:
+        for name in await _stale(state, trigger, plan, before.get(trigger, stored), current):
             await state.delete(f"{trigger}/{name}")
             await bus.unsubscribe(sensor, trigger, name)
         if plan is None:
             await state.delete(f"{trigger}/Expression")
+    if kept:
+        # Before "Deps", so that a crash in between does not take the new ones for the old ones.
+        await state.put(BROKEN, orjson.dumps(before | kept))
     await state.put("Deps", orjson.dumps(current))
-    await state.put("Triggers", orjson.dumps(list(plans)))
+    await state.put("Triggers", orjson.dumps([*plans, *kept]))
     for name, plan in plans.items():
         await state.put(f"{name}/Expression", plan.conditions.encode())
+    if before.keys() - kept.keys():
+        await state.put(BROKEN, orjson.dumps(kept))
+
+
+async def _stale(
+    state: State,
+    trigger: str,
+    plan: TriggerPlan | None,
+    stored: Mapping[str, int],
+    current: Mapping[str, int],
+) -> set[str]:
+    """The dependencies of which a trigger must forget everything; *plan*: None if it is removed."""
+    entry = await state.get(f"{trigger}/Expression")
+    expression = "" if entry is None else entry.value.decode()
+    if plan is not None and plan.conditions == expression:
+        return {name for name, mark in stored.items() if current.get(name) != mark}
+    # An empty text stands for all dependencies there were.
+    stale = set(_NAMES.findall(expression)) or set(stored)
+    return stale | {name for name in stored if name.replace("-", "_") in _folded(stale)}
 
 
 def _folded(names: Iterable[str]) -> set[str]:

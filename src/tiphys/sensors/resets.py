@@ -10,7 +10,7 @@ from tiphys.languages import cron, zones
 from tiphys.languages.cron import Schedule
 from tiphys.sensors.plan import TriggerPlan
 
-Reset = Callable[[datetime | None], Awaitable[None]]
+Reset = Callable[[datetime | None], Awaitable[object]]
 
 
 def reset_schedules(plan: TriggerPlan) -> list[Schedule]:

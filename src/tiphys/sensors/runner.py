@@ -47,6 +47,11 @@ from tiphys.sensors.virtual import VirtualTrigger
 from tiphys.triggers import Egress, TriggerContext
 
 MAX_PENDING = 1000  # messages that a trigger may have at once, the default of NATS
+# What makes a log line, in structlog, in logging and on the line: no place for ``loggingFields``.
+RESERVED = {
+    *("event", "level", "timestamp", "logger", "ts", "msg", "exception", "stacktrace", "exc_info"),
+    *("stack", "stack_info", "positional_args", "_record", "_from_structlog", "self"),
+}
 
 log = structlog.get_logger("argo-events.sensor")
 
@@ -98,12 +103,14 @@ class SensorRunner:
         self.statuses: dict[str, TriggerStatus] = {}
         self._spec = spec
         self._services = services
+        fields = spec.logging_fields.items()
+        self._fields = {key: value for key, value in fields if key not in RESERVED}
+        self._log = log.bind(**{**self._fields, "sensorName": name})
         self._plans = self._planned()
         self._pauses = Pauses(services.bus, name, services.clock)
         self._runs: dict[str, TriggerRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
-        self._log = log.bind(sensorName=name, **spec.logging_fields)
 
     @property
     def ready(self) -> bool:
@@ -207,20 +214,15 @@ class SensorRunner:
 
     def _break(self, status: TriggerStatus, error: Exception) -> None:
         status.phase, status.error = "broken", str(error)
-        log.error(
-            "A trigger cannot run",
-            sensorName=self.name,
-            triggerName=status.name,
-            error=status.error,
-        )
+        self._log.error("A trigger cannot run", triggerName=status.name, error=status.error)
 
     async def _run(self) -> None:
         # Every task below inherits these, and so does every line that they log.
-        structlog.contextvars.bind_contextvars(**self._spec.logging_fields)
+        structlog.contextvars.bind_contextvars(**self._fields)
         clock = self._services.clock
         state, dead_letters = await insist(self._prepared, clock)
         async with asyncio.TaskGroup() as group:
-            if (self._spec.replicas or 1) > 1:
+            if self._replicas > 1:
                 group.create_task(self._pauses.follow())
             for plan in self._plans:
                 group.create_task(self._supervised(plan, state, dead_letters))
@@ -228,8 +230,9 @@ class SensorRunner:
     async def _prepared(self) -> tuple[State, DeadLetters]:
         bus = self._services.bus
         state = await bus.state(self.name)
-        await reconcile(bus, state, self.name, self._spec.dependencies, self._plans)
-        self._plans = await registered(state, self.name, self._plans)
+        broken = self.statuses.keys() - {plan.name for plan in self._plans}
+        await reconcile(bus, state, self.name, self._spec.dependencies, self._plans, broken)
+        self._plans = await registered(state, self.name, self._plans, broken)
         await self._pauses.load()
         return state, await DeadLetters.open(bus)
 
@@ -381,9 +384,14 @@ class SensorRunner:
             subscriptions.append(await opened)
         return subscriptions
 
+    @property
+    def _replicas(self) -> int:
+        """How many processes run the sensor (spec: sensors 1.1)."""
+        return max(1, self._spec.replicas or 1)
+
     def _is_in_order(self, plan: TriggerPlan) -> bool:
         """Whether events act in their order; replicas that share a position cannot keep one."""
         flow = plan.flow
-        alone = (self._spec.replicas or 1) == 1 or (flow is not None and flow.exclusive)
+        alone = self._replicas == 1 or (flow is not None and flow.exclusive)
         by_key = flow is not None and flow.order_by is not None
         return alone and (by_key or plan.acknowledgement is Acknowledgement.AFTER_IN_ORDER)

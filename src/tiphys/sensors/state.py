@@ -132,20 +132,25 @@ class ConditionState:
         text = orjson.dumps({n: (p.sequence, timestamp(p.published)) for n, p in through.items()})
         await self._state.put(self._key("=through"), text, revision=memory.revision)
         # From here on the events count as used up; removing them is tidiness.
-        await self._forget(name for name in events if name in memory.held)
+        await self.forget(name for name in events if name in memory.held)
 
     async def done(self, sequence: int, dependency: str) -> None:
         """The firing needs not be repeated."""
         await self._state.delete(self._firing(sequence, dependency))
 
-    async def reset(self, before: datetime | None = None) -> list[str]:
-        """Forget held events (those published before a moment); returns their dependencies."""
-        memory = await self.read()
-        old = [n for n, h in memory.held.items() if before is None or h.position.published < before]
-        await self._forget(old)
+    async def reset(self, before: datetime | None = None) -> dict[str, Held]:
+        """Forget held events (those published before a moment); returns them by dependency."""
+        old = await self.older(before)
+        await self.forget(old)
         return old
 
-    async def _forget(self, dependencies: Iterable[str]) -> None:
+    async def older(self, before: datetime | None) -> dict[str, Held]:
+        """The held events by dependency; only those published before a moment if one is given."""
+        held = (await self.read()).held.items()
+        return {n: h for n, h in held if before is None or h.position.published < before}
+
+    async def forget(self, dependencies: Iterable[str]) -> None:
+        """Remove held events."""
         await asyncio.gather(*(self._state.delete(self._key(name)) for name in dependencies))
 
     def _key(self, name: str) -> str:

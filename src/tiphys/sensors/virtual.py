@@ -84,9 +84,7 @@ class VirtualTrigger:
         ticks = [tick for s in self._schedules if (tick := s.previous(last)) is not None]
         if not ticks:
             return []
-        forgotten = await self._state.reset(max(ticks))
-        await self._decisions.reset(max(ticks))
-        return forgotten
+        return await self._decisions.reset(max(ticks))
 
     def next_due(self) -> datetime | None:
         """The earliest time at which something waits no longer."""

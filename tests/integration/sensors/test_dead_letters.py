@@ -1,4 +1,4 @@
-"""Dead letters on a bus that takes small messages only."""
+"""Dead letters on the real bus, which takes small messages only here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def event(id: str) -> CloudEvent:
     return CloudEvent(id, "web", "hook", "webhook", "", "application/json", HALF)
 
 
-def letter(*names: str, payload: bytes | None = None) -> DeadLetter:
+def letter(*names: str, payload: bytes | None = None, error: str = "refused") -> DeadLetter:
     """A letter with an event of each of those dependencies."""
     return DeadLetter(
         id="-".join(names),
@@ -39,7 +39,7 @@ def letter(*names: str, payload: bytes | None = None) -> DeadLetter:
         sensor="sn",
         trigger="t",
         trigger_type="HTTP",
-        error="refused",
+        error=error,
         attempts=1,
         events={
             n: CloudEvent(n, "web", "hook", "webhook", "", "application/json", HALF) for n in names
@@ -66,3 +66,21 @@ async def test_events_that_are_too_big_together_are_left_out(
     assert kept is not None
     assert kept[1].events == {}
     assert kept[1].error == "refused"
+
+
+async def test_there_is_one_letter_of_an_id_also_within_the_duplicate_window(
+    letters: DeadLetters,
+) -> None:
+    await letters.store(letter("b"))
+    for error in ("first", "second"):
+        await letters.store(letter("a", error=error))
+    found = [entry async for entry in letters.find(lambda _: True)]
+    assert [(each.id, each.error) for _, each in found] == [("b", "refused"), ("a", "second")]
+
+    await letters.discard(found[1][0])
+    assert await letters.get("a") is None
+    await letters.store(letter("a", error="third"))
+
+    kept = await letters.get("a")
+    assert kept is not None
+    assert kept[1].error == "third"

@@ -31,6 +31,8 @@ class RecorderConfig(TriggerConfig):
     payload: list[Parameter] | None = Field(None, description="What is written down.")
     url: str = Field("", description="Something that parameters can change.")
     fail: int = Field(0, description="How many attempts fail before one succeeds.")
+    final: bool = Field(False, description="Whether failures cannot be made good by trying again.")
+    bug: bool = Field(False, description="Whether every attempt ends in an unforeseen error.")
     status: int = Field(200, description="Status of the outcome.")
 
 
@@ -73,7 +75,10 @@ class Recorder(Trigger[RecorderConfig]):
                 await RECORDING.hold.wait()
             if self.failures < firing.config.fail:
                 self.failures += 1
-                raise TriggerError(f"failure number {self.failures}")
+                text = f"failure number {self.failures}"
+                raise TriggerError(text, retryable=not firing.config.final)
+            if firing.config.bug:
+                raise RuntimeError("a bug")
         finally:
             RECORDING.running -= 1
         RECORDING.firings.append(firing)

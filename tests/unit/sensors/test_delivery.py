@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import structlog
 
 from tests.unit.sensors.conftest import Recording, Sensors, dependency, recorder, until
+from tiphys.observe import logs
+from tiphys.sensors.runner import RESERVED
+
+
+@pytest.fixture
+def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """What is logged, in the format that is the parameter, otherwise as JSON."""
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    logs.set_up(getattr(request, "param", "json"), "debug", stream)
+    structlog.configure(cache_logger_on_first_use=False)  # as loggers live longer than this test
+    (ours,) = root.handlers
+    root.handlers[:] = [*handlers, ours]
+    yield stream
+    root.removeHandler(ours)
+    root.setLevel(level)
+    logging.getLogger("argo-events").setLevel(logging.NOTSET)
+    structlog.reset_defaults()
+
+
+def lines(written: io.StringIO) -> list[dict[str, Any]]:
+    """The log lines so far."""
+    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 async def test_an_event_becomes_an_action(sensors: Sensors, recording: Recording) -> None:
@@ -267,6 +296,42 @@ async def test_the_dlq_trigger_runs_after_the_last_attempt_with_the_same_events(
     assert len(await sensors.dead_letters()) == 1
 
 
+@pytest.mark.parametrize("at_least_once", [True, None])
+async def test_an_unforeseen_error_of_the_dlq_trigger_costs_neither_dead_letter_nor_order(
+    sensors: Sensors, recording: Recording, at_least_once: bool | None
+) -> None:
+    broken = recorder("dlq", block={"bug": True}, atLeastOnce=True)
+    trigger = recorder(block={"fail": 1}, atLeastOnce=at_least_once, dlqTrigger=broken)
+    spec = {"dependencies": [dependency("a")], "triggers": [trigger]}
+    async with sensors.running(spec):
+        pass
+    for n in range(3):
+        await sensors.publish("a", {"n": n})
+    async with sensors.running(spec):
+        await recording.wait(2)
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+    assert recording.payloads == [{"a": "1"}, {"a": "2"}]
+    (letter,) = await sensors.dead_letters()
+    assert letter["error"] == "failure number 1"
+
+
+async def test_an_error_that_trying_again_cannot_mend_ends_the_attempts(
+    sensors: Sensors, recording: Recording
+) -> None:
+    trigger = recorder(
+        block={"fail": 9, "final": True}, retryStrategy={"steps": 5, "duration": "1ms"}
+    )
+    async with sensors.running({"dependencies": [dependency("a")], "triggers": [trigger]}):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: recording.attempts > 0)
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+    assert recording.attempts == 1
+    (letter,) = await sensors.dead_letters()
+    assert letter["attempts"] == 1
+
+
 async def test_a_status_that_the_policy_does_not_allow_is_a_failure(
     sensors: Sensors, recording: Recording
 ) -> None:
@@ -379,3 +444,93 @@ async def test_the_same_events_give_the_same_action_id_and_others_another(
 
     assert len({f.action_id for f in recording.firings}) == 2
     assert all(len(f.action_id) == 32 for f in recording.firings)
+
+
+async def test_logging_fields_are_on_every_line_of_the_sensor(
+    sensors: Sensors, recording: Recording, written: io.StringIO
+) -> None:
+    spec = {
+        "dependencies": [dependency("a")],
+        "triggers": [recorder(block={"fail": 1}), {"template": {"name": "u", "noSuchType": {}}}],
+        "loggingFields": {"team": "blue", "sensorName": "forged", "triggerName": "forged"},
+    }
+    async with sensors.running(spec):
+        for n in range(2):
+            await sensors.publish("a", {"n": n})
+        await recording.wait(1)
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
+
+    found = lines(written)
+    assert {line["msg"] for line in found} >= {
+        "A trigger cannot run",
+        "Sensor started.",
+        "Failed to execute a trigger",
+        "An action failed for good and is kept as a dead letter",
+        "Successfully processed trigger 't'",
+    }
+    assert {(line["team"], line["sensorName"]) for line in found} == {("blue", "sn")}
+    told = {line["triggerName"] for line in found if line["msg"] != "Sensor started."}
+    assert told == {"t", "u"}
+
+
+@pytest.mark.parametrize("written", ["json", "human"], indirect=True)
+@pytest.mark.parametrize("key", sorted(RESERVED))
+async def test_logging_fields_of_any_name_leave_the_lines_as_they_are(
+    sensors: Sensors, recording: Recording, written: io.StringIO, key: str
+) -> None:
+    spec = {
+        "dependencies": [dependency("a")],
+        "triggers": [recorder(block={"bug": True})],
+        "loggingFields": {key: "forged"},
+    }
+    async with sensors.running(spec):
+        await sensors.publish("a", {"n": 1})
+        await until(lambda: "kept as a dead letter" in written.getvalue())
+
+    text = written.getvalue()
+    assert "forged" not in text
+    assert "Sensor started." in text
+    assert "RuntimeError: a bug" in text
+
+
+async def test_warnings_and_errors_name_the_event_and_never_have_its_data(
+    sensors: Sensors, recording: Recording, written: io.StringIO
+) -> None:
+    number = {"data": [{"path": "n", "type": "number", "comparator": ">", "value": ["1"]}]}
+    expression = {"exprs": [{"expr": "n > 1", "fields": [{"name": "n", "path": "n"}]}]}
+    dependencies = [
+        dependency("a"),
+        {**dependency("b", filters=number), "eventSourceName": "a"},
+        {**dependency("c", filters=expression), "eventSourceName": "a"},
+        {**dependency("d", filters={"script": "error('x')"}), "eventSourceName": "a"},
+        {**dependency("e", transform={"jq": ".n | tonumber"}), "eventSourceName": "a"},
+    ]
+    missing = [{"src": {"dependencyName": "a", "dataKey": "nothing"}, "dest": "url"}]
+    triggers = [
+        recorder("t", conditions="a", block={"fail": 9}),
+        recorder("u", conditions="a", block={"bug": True}),
+        recorder("v", conditions="a", block={"parameters": missing}),
+        *(recorder(f"on-{name}", conditions=name) for name in "bcde"),
+    ]
+    async with sensors.running({"dependencies": dependencies, "triggers": triggers}) as sensor:
+        assert {status.phase for status in sensor.statuses.values()} == {"running"}
+        sensors.bus.events().store("default.a.ev", b"hush, this is no event", None)
+        await sensors.publish("a", {"n": "text", "card": "hush"})
+        for trigger, plan in (("t", "a"), *((f"on-{name}", name) for name in "bcde")):
+            await until(lambda t=trigger, d=plan: sensors.bus.unsettled("sn", t, d) == 0)  # type: ignore[misc]
+        await until(lambda: written.getvalue().count("kept as a dead letter") == 3)
+
+    found = [line for line in lines(written) if line["level"] in ("warn", "error")]
+    assert {line["msg"] for line in found} >= {
+        "Failed to convert to a cloudevent, discarding it",
+        "Event discarded due to filtering error",
+        "Failed to execute a trigger",
+        "An action failed for an unexpected reason",
+        "An action failed for good and is kept as a dead letter",
+    }
+    assert [line for line in found if "hush" in json.dumps(line)] == []
+    about = [line for line in found if line["msg"] == "Event discarded due to filtering error"]
+    assert {(line["eventID"], line["dependencyName"]) for line in about} == {
+        *(("id1", name) for name in "cde")
+    }
+    assert all(line["error"] for line in about)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from typing import Any
+
+import pytest
 
 from tests.unit.sensors.conftest import Recording, Sensors, dependency, recorder, until
 
@@ -104,3 +108,87 @@ async def test_the_state_of_argo_events_is_taken_over(
         await recording.wait(1)
 
     assert recording.payloads == [{"a": "41", "b": "2"}]
+
+
+async def hold_in_two(sensors: Sensors, before: dict[str, Any]) -> None:
+    """Leave an event of ``a`` waiting and one of ``b`` in the backlog of a sensor that stopped."""
+    await hold(sensors, "a", 1, before)
+    await sensors.publish("b", {"n": 2})
+
+
+@pytest.mark.parametrize("starts", [1, 2])
+@pytest.mark.parametrize("broken", ["conditions", "rate", "dependency", "extra"])
+async def test_a_broken_trigger_keeps_what_waits_and_its_backlog_until_it_is_mended(
+    sensors: Sensors,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+    starts: int,
+) -> None:
+    right = spec(b=dependency("b", transform={"jq": "."}))
+    await hold_in_two(sensors, right)
+    wrong = copy.deepcopy(right)
+    if broken == "conditions":
+        wrong["triggers"] = [recorder(conditions="a && nobody")]
+    if broken == "rate":
+        wrong["triggers"][0]["rateLimit"] = {"requestsPerUnit": 0}
+    if broken == "dependency":
+        wrong["dependencies"][1]["transform"]["jq"] = "("
+    wrong["triggers"].append(recorder("other", conditions="a"))
+    with monkeypatch.context() as patch:
+        if broken == "extra":
+            patch.setitem(sys.modules, "jq", None)
+        for _ in range(starts):
+            async with sensors.running(wrong) as sensor:
+                assert sensor.statuses["t"].phase == "broken"
+    async with sensors.running(right):
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1", "b": "2"}]
+
+
+async def test_what_changed_while_a_trigger_was_broken_is_forgotten_when_it_is_mended(
+    sensors: Sensors, recording: Recording
+) -> None:
+    await hold_in_two(sensors, spec())
+    filters = {"data": [{"path": "n", "type": "number", "value": ["0"], "comparator": ">"}]}
+    changed = spec("a && b", b=dependency("b", filters=filters))
+    async with sensors.running(changed | {"triggers": [recorder(conditions="a && nobody")]}):
+        pass
+    async with sensors.running(changed):
+        await sensors.publish("b", {"n": 3})
+        await recording.wait(1)
+    async with sensors.running(changed):  # and only once
+        await sensors.publish("b", {"n": 4})
+        await until(lambda: sensors.bus.unsettled("sn", "t", "b") == 0)
+    async with sensors.running(changed):
+        await sensors.publish("a", {"n": 5})
+        await recording.wait(2)
+
+    assert recording.payloads == [{"a": "1", "b": "3"}, {"a": "5", "b": "4"}]
+
+
+async def test_a_trigger_that_is_mended_with_other_conditions_forgets_everything(
+    sensors: Sensors, recording: Recording
+) -> None:
+    await hold_in_two(sensors, spec())
+    async with sensors.running(spec("a && nobody")):
+        pass
+    async with sensors.running(spec("b && a")):
+        await sensors.publish("b", {"n": 3})
+        await until(lambda: sensors.bus.unsettled("sn", "t", "b") == 0)
+
+    assert recording.payloads == []
+
+
+async def test_a_broken_trigger_that_is_removed_leaves_nothing_behind(
+    sensors: Sensors, recording: Recording
+) -> None:
+    await hold_in_two(sensors, spec())
+    async with sensors.running(spec("a && nobody")):
+        pass
+    async with sensors.running({**spec(), "triggers": [recorder("other", conditions="a && b")]}):
+        state = await sensors.bus.state("sn")
+        keys = await state.keys("t/")
+
+    assert keys == []

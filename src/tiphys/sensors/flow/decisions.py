@@ -73,14 +73,15 @@ class FlowDecisions(TriggerDecisions):
         await insist(lambda: state.done(position.sequence, name), self._clock)
         self._joins.done(decision.key, position.sequence, name)
 
-    async def reset(self, before: datetime | None = None) -> None:
-        """Forget held events; only older ones if a moment is given."""
+    async def reset(self, before: datetime | None = None) -> list[str]:
+        """Forget held events; see the base class."""
         joins = self._joins
         if joins is None:
-            await super().reset(before)
-            return
+            return await super().reset(before)
         async with self._one_at_a_time:
-            await insist(lambda: joins.reset(before), self._clock)
+            forgotten = await insist(lambda: joins.reset(before), self._clock)
+        self._note_forgotten(forgotten)
+        return list(dict.fromkeys(dependency for dependency, _ in forgotten))
 
     def next_due(self) -> datetime | None:
         """When held events can join nothing any more."""

@@ -23,10 +23,6 @@ LATE = timedelta(minutes=10)  # a message of which a key knows may come again fo
 class KeyState(ConditionState):
     """The memory of one key."""
 
-    async def forget(self, dependencies: Iterable[str]) -> None:
-        """Remove held events."""
-        await self._forget(dependencies)
-
     async def end(self) -> None:
         """Remove what is left when nothing is held and no firing is pending."""
         await self._state.delete(self._key("=through"))
@@ -148,10 +144,12 @@ class Joins:
                 raise
         return expired
 
-    async def reset(self, before: datetime | None) -> None:
-        """Forget held events of all keys.  Raises BusError."""
+    async def reset(self, before: datetime | None) -> list[tuple[str, Held]]:
+        """Forget held events of all keys; returns them by dependency.  Raises BusError."""
+        forgotten: list[tuple[str, Held]] = []
         for name in list(self._seen):
-            await self._plain(name).reset(before)
+            forgotten += (await self._plain(name).reset(before)).items()
+        return forgotten
 
     async def _expire(self, name: str, upto: datetime) -> list[tuple[str, Held]]:
         state = self._plain(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 import structlog
@@ -18,11 +18,14 @@ KEY = "=flow"
 log = structlog.get_logger("argo-events.sensor")
 
 
-async def registered(state: State, sensor: str, plans: Sequence[TriggerPlan]) -> list[TriggerPlan]:
+async def registered(
+    state: State, sensor: str, plans: Sequence[TriggerPlan], broken: Collection[str] = ()
+) -> list[TriggerPlan]:
     """
     *plans*, with flow control also where only actions of a former manifest wait.
 
-    What belongs to triggers that there are no more is removed.  Raises :exc:`BusError`.
+    What belongs to triggers that there are no more is removed; what belongs to those that are
+    *broken* stays.  Raises :exc:`BusError`.
     """
     entry = await state.get(KEY)
     known: list[str] = [] if entry is None else orjson.loads(entry.value)
@@ -30,10 +33,12 @@ async def registered(state: State, sensor: str, plans: Sequence[TriggerPlan]) ->
     for name in known:
         plan = by_name.get(name)
         if plan is None:
-            await _remove(state, sensor, name)
+            if name not in broken:
+                await _remove(state, sensor, name)
         elif plan.flow is None and await state.keys(place(name, "waiting/")):
             by_name[name] = dataclasses.replace(plan, flow=FlowPlan())
     names = [name for name, plan in by_name.items() if plan.flow is not None]
+    names += [name for name in known if name in broken and name not in by_name]
     if names != known:
         await state.put(KEY, orjson.dumps(names))
     return list(by_name.values())

@@ -99,6 +99,8 @@ class TriggerRun:
 
     def _note(self, step: HistoryStep, /, *events: str, **details: Any) -> None:
         """Translate what the engine tells of some events."""
+        if step == "forgotten":
+            return  # told once for all of them, see `forget`
         word, reason = self._translated(step, details)
         for id in events:
             self._add(self._numbers.get(id, 0), word, details.get("dependency", ""), reason)

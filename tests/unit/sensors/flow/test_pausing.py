@@ -26,6 +26,22 @@ async def test_a_paused_trigger_keeps_its_backlog_on_the_bus(world: World) -> No
         assert sensor.statuses["t"].phase == "running"
 
 
+async def test_what_waits_in_the_bucket_of_a_broken_trigger_acts_when_it_is_mended(
+    world: World,
+) -> None:
+    batch = {"batch": {"count": 2, "period": "1h"}}
+    async with world.running(timed(**batch)):
+        await world.publish("a", n=1)
+        assert world.unsettled() == 0
+    for _ in range(2):
+        async with world.running(timed("a && nobody", **batch)) as sensor:
+            assert sensor.statuses["t"].phase == "broken"
+    async with world.running(timed(**batch)):
+        await world.publish("a", n=2)
+
+    assert len(world.acted) == 1
+
+
 async def test_a_pause_lasts_over_a_restart(world: World) -> None:
     async with world.running(timed()) as sensor:
         await sensor.pause()
@@ -164,10 +180,20 @@ async def test_a_pause_that_the_bus_did_not_store_is_none(world: World) -> None:
         assert len(world.acted) == 1
 
 
-async def test_other_replicas_hear_of_a_pause(world: World) -> None:
-    spec: dict[str, Any] = {"replicas": 2}
+@pytest.mark.parametrize(
+    ("spec", "phase"),
+    [
+        ({"replicas": 2}, "paused"),
+        ({"replicas": 1}, "running"),
+        ({"replicas": 0}, "running"),
+        ({}, "running"),
+    ],
+)
+async def test_other_replicas_hear_of_a_pause_where_there_are_some(
+    world: World, spec: dict[str, Any], phase: str
+) -> None:
     async with world.running(timed(), **spec) as one, world.running(timed(), **spec) as other:
         await one.pause()
         await world.at(10)
 
-        assert other.statuses["t"].phase == "paused"
+        assert other.statuses["t"].phase == phase
