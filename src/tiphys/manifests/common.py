@@ -48,6 +48,26 @@ Duration = Annotated[
 """Seconds inside, Go's duration grammar (or integer nanoseconds) in the manifest."""
 
 
+def _no_number(value: Any) -> Any:
+    """Whoever writes `30` means seconds, and would get nanoseconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("a number has no unit; write a duration such as `30s`")
+    return value
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("must be longer than 0")
+    return seconds
+
+
+Span = Annotated[Duration, BeforeValidator(_no_number, json_schema_input_type=str)]
+"""A duration that only a text can give, as in extensions: no manifest has them as numbers yet."""
+
+PositiveSpan = Annotated[Span, AfterValidator(_positive)]
+"""A :data:`Span` that is longer than nothing."""
+
+
 EXTENSION: dict[str, JsonValue] = {"extension": True}
 """Marks a field that Argo Events does not have: ``Field(json_schema_extra=EXTENSION)``."""
 
@@ -162,7 +182,7 @@ class SourceConfig(Block):
 
     metadata: dict[str, str] = Field({}, description="Copied into the payload of every event.")
     filter: Filter | None = Field(None, description="Drops events for which this is false.")
-    expect_every: Duration | None = Field(
+    expect_every: PositiveSpan | None = Field(
         None,
         description="Raises the alarm when no event came for this long (extension).",
         json_schema_extra=EXTENSION,

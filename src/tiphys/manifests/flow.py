@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from tiphys.languages import LanguageError, durations
-from tiphys.manifests.common import Block, Duration
+from tiphys.manifests.common import Block, Span
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -20,7 +20,7 @@ _TIME = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9]))?")
 class Debounce(Block):
     """Acts once for a burst of events."""
 
-    period: Duration = Field(0.0, description="Quiet time that ends a burst, such as `30s`.")
+    period: Span = Field(0.0, description="Quiet time that ends a burst, such as `30s`.")
     key: str = Field("", description="Path into the event's data; each value has its own bursts.")
     leading: bool = Field(
         False, description="Act at once on the first event of a burst instead of on its last."
@@ -31,7 +31,7 @@ class Batch(Block):
     """Acts once for several events."""
 
     count: int = Field(0, description="Events that make a batch full.")
-    period: Duration = Field(
+    period: Span = Field(
         0.0, description="Time after the first event at which a batch is complete though not full."
     )
     key: str = Field("", description="Path into the event's data; each value has its own batches.")
@@ -41,7 +41,7 @@ class Throttle(Block):
     """Lets so many actions begin in any span of time of a given length."""
 
     count: int = Field(1, description="Actions in one period.")
-    period: Duration = Field(0.0, description="Length of the period, such as `1m`.")
+    period: Span = Field(0.0, description="Length of the period, such as `1m`.")
     key: str = Field("", description="Path into the event's data; each value counts for itself.")
     strategy: Literal["drop", "latest"] = Field(
         "drop",
@@ -60,7 +60,7 @@ class BlackoutWindow(Block):
     timezone: str = Field("", description="IANA zone; UTC when empty.")
     days: list[Day] = Field([], description="Days on which it begins; every day when empty.")
     cron: str = Field("", description="Cron expression of the times at which it begins.")
-    duration: Duration = Field(0.0, description="How long it lasts after each time of `cron`.")
+    duration: Span = Field(0.0, description="How long it lasts after each time of `cron`.")
 
 
 class ConditionsJoin(Block):
@@ -71,7 +71,7 @@ class ConditionsJoin(Block):
         description="Path into the events' data, one for all dependencies or one for each by name; "
         "only events with the same value are joined.",
     )
-    window: Duration = Field(
+    window: Span = Field(
         0.0, description="Greatest distance in time of two events that are joined."
     )
 
@@ -79,7 +79,7 @@ class ConditionsJoin(Block):
 class Absence(Block):
     """Acts when an event does not come."""
 
-    after: Duration = Field(0.0, description="How long the event is waited for, such as `10m`.")
+    after: Span = Field(0.0, description="How long the event is waited for, such as `10m`.")
     dependency: str = Field(
         "",
         description="The dependency whose event is waited for; when empty, the next event of the "
@@ -91,7 +91,7 @@ class Dedupe(Block):
     """Drops events that came already."""
 
     key: str = Field("", description="Path into the event's data of what makes it unique.")
-    window: Duration = Field(
+    window: Span = Field(
         0.0, description="For how long after an event further ones with the same key are dropped."
     )
 
@@ -121,7 +121,7 @@ def start_moment(text: str, now: datetime) -> datetime | None:
             f"`{text}` is neither `new`, `all`, an RFC 3339 time, nor a duration such as `24h`"
         ) from None
     if moment.tzinfo is None:
-        raise ValueError(f"the time `{text}` has no zone; write `{text}Z` for UTC")
+        raise ValueError(f"the time `{text}` has no zone; write `{moment.isoformat()}Z` for UTC")
     return moment
 
 

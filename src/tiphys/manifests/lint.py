@@ -52,9 +52,16 @@ def lint(
     others = Others(manifests)
     for manifest in manifests:
         scope = Scope(manifest.origin, (), [], components, strict)
-        check(scope, manifest, others)
-        if portable:
-            extensions.check(scope, manifest)
+        try:
+            check(scope, manifest, others)
+            if portable:
+                extensions.check(scope, manifest)
+        except Exception as error:  # noqa: BLE001  a bug of ours must not hide what is wrong elsewhere
+            scope.refuse(
+                f"cannot be checked, because of a bug of Tiphys: {type(error).__name__}: {error}",
+                rule="bug",
+                hint="please report it, with this manifest",
+            )
         found += [finding for finding in scope.findings if not _follows(finding, manifest)]
     return list(dict.fromkeys(found))
 

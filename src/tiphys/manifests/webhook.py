@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tiphys.manifests.common import EXTENSION, Block, Duration, SecretRef, go_default
+from tiphys.manifests.common import EXTENSION, Block, PositiveSpan, SecretRef, go_default
 
 
 class HMAC(Block):
@@ -24,14 +24,16 @@ class HMAC(Block):
         description="Header with Unix seconds; when set, the signature covers `<time>.<body>` and "
         "old requests are refused.",
     )
-    tolerance: Duration = Field(300.0, description="Greatest age of the time; the default is `5m`.")
+    tolerance: PositiveSpan = Field(
+        300.0, description="Greatest age of the time; the default is `5m`."
+    )
 
 
 class RequestRate(Block):
     """How many requests an address may send (extension)."""
 
     requests: int = Field(gt=0, description="Requests in one period.")
-    period: Duration = Field(1.0, description="Length of the period; the default is `1s`.")
+    period: PositiveSpan = Field(1.0, description="Length of the period; the default is `1s`.")
     burst: int = Field(0, ge=0, description="Requests at once; as many as `requests` when 0.")
     per: Literal["address", "endpoint"] = Field(
         "address", description="Whether each address counts for itself."
@@ -42,12 +44,17 @@ class WebhookContext(Block):
     """Where the endpoint is and who may use it."""
 
     endpoint: str = Field("", description="Path of the endpoint; `{name}` matches a segment.")
-    method: str = Field("", description="Accepted HTTP method.")
+    method: str = Field(
+        "", description="Accepted HTTP method; other types than `webhook` ignore it."
+    )
     port: str = Field("", description="Port to listen on, as a text.")
     url: str = Field("", description="Base URL under which senders reach the endpoint.")
     server_cert_secret: SecretRef | None = Field(None, description="Server certificate, PEM.")
     server_key_secret: SecretRef | None = Field(None, description="Server private key, PEM.")
-    metadata: dict[str, str] = Field({}, description="Copied into the payload of every event.")
+    metadata: dict[str, str] = Field(
+        {},
+        description="Copied into the payload of every event; other types than `webhook` ignore it.",
+    )
     auth_secret: SecretRef | None = Field(
         None, description="Secret with the token that `Authorization: Bearer` must carry."
     )

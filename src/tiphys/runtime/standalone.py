@@ -214,7 +214,10 @@ class Standalone:
             or (key[1], bus_name(wanted[key])) in changed_buses
         ]
         was_running = set(self._runners)
-        await asyncio.gather(*(self._runners.pop(k).stop(self.options.grace) for k in stale))
+        stops = (self._runners.pop(key).stop(self.options.grace) for key in stale)
+        for outcome in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("An object did not stop in good order", exc_info=outcome)
         for bus in changed_buses:
             await self._buses.drop(bus)
         self.failures.clear()
@@ -242,6 +245,10 @@ class Standalone:
         except TiphysError as error:
             self.failures[key] = str(error)
             log.error("An object cannot run", object=_shown(key), error=str(error))  # noqa: TRY400  the message says it all
+            return
+        except Exception as error:  # a bug of ours must not keep the others from running
+            self.failures[key] = f"{type(error).__name__}: {error}"
+            log.exception("An object cannot run, for an unforeseen reason", object=_shown(key))
             return
         self._runners[key] = runner
         await runner.start()

@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from tiphys.bus import Bus
-from tiphys.errors import BusError, BusUnavailable, SourceError
+from tiphys.errors import EventTooLarge, PublishError, SourceError
 from tiphys.events import JSON, CloudEvent, timestamp
 from tiphys.ingest.bursts import Bursts
 from tiphys.languages import LanguageError
@@ -80,20 +80,25 @@ class Dispatcher:
         self._milliseconds = metrics.processing_milliseconds.labels(*labels)
         self._seconds = metrics.processing_seconds.labels(*labels)
 
-    async def send(self, incoming: Incoming) -> str | None:
+    async def send(self, incoming: Incoming, *, last: bool = True) -> str | None:
         """
         Bring one event to the bus and return its id, or None when there is nothing to bring: the
-        filter dropped it, or it came with a problem.
+        filter dropped it, it is unwanted, or it came with a problem.
+
+        A refusal is counted and reported if it is the *last*, not before another attempt.
 
         Raises :exc:`BusUnavailable` and :exc:`PublishError`, and :exc:`SourceError` for data that
-        are no JSON; the bus's failures are counted here.
+        are no JSON.
         """
         started = time.perf_counter()
         if incoming.problem is not None:
             self._no_event(incoming.problem)
             return None
-        data = self._payload(incoming.data)
         id = incoming.id or new_id()
+        if incoming.unwanted is not None:
+            self._unwanted(id, incoming.unwanted)
+            return None
+        data = self._payload(incoming.data)
         now = self._ctx.clock.now()
         if self._filter is not None and not self._passes(id, data):
             self.status.last_event = now
@@ -104,8 +109,9 @@ class Dispatcher:
         )
         try:
             await self._bus.publish(event, timeout=self._timeout)
-        except BusError as error:
-            self._not_published(event, error)
+        except PublishError as error:
+            if last or isinstance(error, EventTooLarge):
+                self._not_published(event, error)
             raise
         self.status.sent += 1
         self.status.last_event = now
@@ -137,23 +143,29 @@ class Dispatcher:
         if error is not None and (count := self._bursts.count("filter")) is not None:
             self.log.error("The filter failed, events are dropped", error=error, count=count)
         if not passes:
-            self._filtered.inc()
-            if self._history is not None:
-                ctx, reason = self._ctx, error or "the expression is false"
-                self._history.add(
-                    "filtered", (id,), ctx.event_source, ctx.event_name, reason=reason
-                )
+            self._note_filtered(id, error or "the expression is false")
         return passes
+
+    def _unwanted(self, id: str, reason: str) -> None:
+        self.status.last_event = self._ctx.clock.now()
+        self._note_filtered(id, reason)
+        if (count := self._bursts.count("unwanted")) is not None:
+            self.log.warning("An event was dropped", reason=reason, count=count)
+
+    def _note_filtered(self, id: str, reason: str) -> None:
+        self._filtered.inc()
+        if self._history is not None:
+            ctx = self._ctx
+            self._history.add("filtered", (id,), ctx.event_source, ctx.event_name, reason=reason)
 
     def _no_event(self, problem: str) -> None:
         self.failed()
         if (count := self._bursts.count("problem")) is not None:
             self.log.error("What arrived is no event, it is lost", error=problem, count=count)
 
-    def _not_published(self, event: CloudEvent, error: BusError) -> None:
+    def _not_published(self, event: CloudEvent, error: PublishError) -> None:
         self.failed()
-        if not isinstance(error, BusUnavailable):
-            self._sent_failed.inc()
+        self._sent_failed.inc()
         if (count := self._bursts.count(type(error).__name__)) is not None:
             self.log.error(
                 "Failed to publish an event", eventID=event.id, error=str(error), count=count

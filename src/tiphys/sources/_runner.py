@@ -133,6 +133,10 @@ class EventSourceRunner:
         except TiphysError as error:
             self._give_up(status, error)
             return
+        except Exception as error:  # a bug of ours must not stop the other services
+            log.error("The event service cannot run", eventName=name, exc_info=True)
+            status.error = f"{type(error).__name__}: {error}"
+            return
         task = asyncio.create_task(
             self._supervise(service, status, source.config.expect_every),
             name=f"{self.name}/{name}",

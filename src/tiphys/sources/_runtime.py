@@ -19,7 +19,7 @@ from tiphys.errors import (
     TiphysError,
 )
 from tiphys.sources._base import Incoming, Source, SourceContext
-from tiphys.sources._dispatch import Dispatcher
+from tiphys.sources._dispatch import Dispatcher, new_id
 from tiphys.sources._link import BusLink
 from tiphys.sources._waiting import end, first, unless
 
@@ -160,10 +160,12 @@ class PullService:
 
     async def _publish(self, incoming: Incoming) -> bool:
         """Bring an event to the bus; false when it must go back."""
+        if incoming.id is None:
+            incoming = dataclasses.replace(incoming, id=new_id())  # the same for all attempts
         tries = 0
         while True:
             try:
-                await self._dispatcher.send(incoming)
+                await self._dispatcher.send(incoming, last=tries + 1 == self._tries)
             except BusUnavailable:
                 if not await self._unless_stopping(self._link.wait()):
                     return False
@@ -171,7 +173,7 @@ class PullService:
                 return True  # reported; given back, it would come again for ever
             except PublishError:
                 tries += 1
-                if self._gives_back(tries):
+                if tries >= self._tries and not self._source.ordered:
                     await self._pause()
                     return False
             except Exception:  # noqa: BLE001 - one event's bug must not stop the others
@@ -185,11 +187,11 @@ class PullService:
             if not await self._pause():
                 return False
 
-    def _gives_back(self, tries: int) -> bool:
-        """Whether an event that was refused goes back to its service now."""
-        if self._source.ordered:
-            return False
-        return self._source.delivery == "at-least-once" or tries >= TRIES
+    @property
+    def _tries(self) -> int:
+        """After how many refusals an event has failed: it goes back, unless order demands it."""
+        gives_back = self._source.delivery == "at-least-once" and not self._source.ordered
+        return 1 if gives_back else TRIES
 
     async def _pause(self) -> bool:
         """Let a bus that refuses come to itself; false when the service is stopping."""

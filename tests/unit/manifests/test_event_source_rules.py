@@ -110,3 +110,37 @@ def test_filters_that_are_no_expressions_are_left_alone() -> None:
     found = event_source("{minio: {a: {filter: {prefix: x, expression: 'a =='}}}}")
 
     assert [severity for severity, _, _ in found] == ["note"]
+
+
+def test_an_endpoint_belongs_to_one_event() -> None:
+    found = event_source(
+        "{webhook: {a: {endpoint: /x, port: '1'}, b: {endpoint: /x, port: '2'}, "
+        "c: {endpoint: /x, port: '1'}}}"
+    )
+
+    assert found == [
+        ("error", "spec.webhook.c", "the endpoint /x on port 1 belongs to `webhook.a`")
+    ]
+
+
+def test_a_filter_without_an_expression_is_pointed_out() -> None:
+    message = "a `filter` without an expression drops every event"
+
+    assert event_source("{webhook: {a: {endpoint: /x, port: '1', filter: {}}}}") == [
+        ("warning", "spec.webhook.a.filter.expression", message)
+    ]
+
+
+def test_the_lengths_of_extensions_are_texts_longer_than_nothing() -> None:
+    found = event_source(
+        "{webhook: {a: {endpoint: /x, port: '1', expectEvery: 30, "
+        "rateLimit: {requests: 5, period: 0s}}}}"
+    )
+
+    assert [(path, message) for _, path, message in found] == [
+        ("spec.webhook.a.rateLimit.period", "`period` is not valid: must be longer than 0"),
+        (
+            "spec.webhook.a.expectEvery",
+            "`expectEvery` is not valid: a number has no unit; write a duration such as `30s`",
+        ),
+    ]

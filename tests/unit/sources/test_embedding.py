@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiphys.sources._shared.embedding import NotJSON, raw_json, text
+from tiphys.sources._shared.embedding import NotJSON, raw_json, raw_members, text
 from tiphys.sources._shared.forms import parse_form
 from tiphys.sources._shared.timestamps import long_timestamp, parse_long_timestamp
 
@@ -70,6 +70,33 @@ def _refuse(name: str) -> None:
 )
 def test_a_compact_body_is_embedded_to_the_letter(body: bytes) -> None:
     assert embedded(body) == body
+
+
+@given(st.dictionaries(st.text(), VALUES), SPACES, st.booleans())
+def test_the_members_of_an_object_are_those_that_it_has(
+    value: dict[str, Any], indent: int | str | None, escaped: bool
+) -> None:
+    try:
+        body = json.dumps(value, indent=indent, ensure_ascii=escaped).encode()
+    except UnicodeEncodeError:
+        return  # a lone surrogate, written as it is
+    whole = raw_json(body)
+    members = raw_members(whole)
+
+    assert members is not None
+    assert json.loads(orjson.dumps(members)) == json.loads(orjson.dumps(whole))
+
+
+def test_a_member_is_its_text_and_of_several_with_one_name_the_last() -> None:
+    body = b'{"a": 1, "\\u0061": {"b" : [1.10, "}"]}, "": 123456789012345678901234}'
+    members = raw_members(raw_json(body))
+
+    assert orjson.dumps(members) == b'{"a":{"b":[1.10,"}"]},"":123456789012345678901234}'
+
+
+@pytest.mark.parametrize("body", [b"[]", b'["{"]', b'"{"', b"1", b"null"])
+def test_another_value_than_an_object_has_no_members(body: bytes) -> None:
+    assert raw_members(raw_json(body)) is None
 
 
 def test_a_text_is_kept_with_replacements_for_what_is_none() -> None:

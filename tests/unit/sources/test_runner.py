@@ -15,8 +15,10 @@ from structlog.testing import capture_logs
 
 from tests._ports import free_port
 from tiphys.ingest import IngestServer
+from tiphys.manifests.common import SourceConfig
 from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
+from tiphys.sources import Incoming, Source, SourceContext, source
 from tiphys.sources._runner import EventSourceRunner, Surroundings
 from tiphys.sources._status import Status
 from tiphys.testing.bus import MemoryBus
@@ -119,12 +121,30 @@ async def test_all_event_services_of_an_object_run_and_stop(process: Process) ->
         probe.bind(("127.0.0.1", port))
 
 
+class FaultyOptions(SourceConfig):
+    """No options."""
+
+
+@source("faulty", delivery="at-least-once", replicas="one")
+class Faulty(Source[FaultyOptions]):
+    """Has a bug that shows as soon as it is made."""
+
+    def __init__(self, config: FaultyOptions) -> None:
+        raise KeyError("a bug")
+
+    def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
+        raise NotImplementedError
+
+
 BROKEN: list[tuple[str, Any, str]] = [
     ("webhooks", {"endpoint": "/a"}, "did you mean 'webhook'?"),
     ("webhook", {"endpoint": "/a", "port": "none"}, "'none' is not a port"),
     ("webhook", {"endpoint": "/a", "port": "1", "maxPayloadSize": "much"}, "maxPayloadSize"),
     ("webhook", None, "Input should be"),
     ("calendar", {"schedule": "* *"}, "`schedule`"),
+    ("calendar", {"interval": "1s", "expectEvery": 10}, "write a duration such as `30s`"),
+    ("calendar", {"interval": "1s", "expectEvery": "0s"}, "must be longer than 0"),
+    ("faulty", {}, "KeyError: 'a bug'"),
 ]
 
 
@@ -146,6 +166,26 @@ async def test_a_broken_service_says_why_and_the_others_run(
     assert text in str(bad.error)
     assert not bad.running
     assert [log["eventName"] for log in logs if log["log_level"] == "error"] == ["bad"]
+
+
+async def test_a_service_without_events_for_too_long_is_silent_until_the_next_one(
+    process: Process,
+) -> None:
+    port = free_port()
+    labels = {"namespace": "ns", "eventsource_name": "es", "event_name": "one"}
+    async with process.running("es", webhook={"one": hook(port, expectEvery="1m")}) as runner:
+        status = named(runner.statuses, "one")
+        await process.until(lambda: status.ready)
+        seen = []
+        for seconds, sent in ((30, False), (31, False), (1, True)):
+            await process.clock.advance(seconds)
+            if sent:
+                assert await post(port) == 200
+                await process.clock.advance(1)
+            metric = "argo_events_eventsource_silent"
+            seen.append((status.silent, process.metrics.registry.get_sample_value(metric, labels)))
+
+    assert seen == [(False, 0), (True, 1), (False, 0)]
 
 
 async def test_a_name_that_is_used_twice_belongs_to_the_first(process: Process) -> None:

@@ -39,6 +39,7 @@ class Script:
         self.open = 0
         self.read = 0
         self.redelivers = False
+        self.anonymous = False
         self.connected: Callable[[], None]
         self.data: Callable[[int], Any] = lambda n: {"n": n}
 
@@ -55,7 +56,7 @@ class Script:
             if self.redelivers:
                 self.emit(n)
 
-        return Incoming(self.data(n), f"id-{n}", ack, nack)
+        return Incoming(self.data(n), None if self.anonymous else f"id-{n}", ack, nack)
 
     async def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
         self.starts += 1
@@ -108,6 +109,18 @@ class SlowBus(MemoryBus):
     def let(self, n: int, error: Exception | None = None) -> None:
         gate = self.waiting[f"id-{n}"]
         gate.set_exception(error) if error else gate.set_result(None)
+
+
+class NotingBus(MemoryBus):
+    """Writes down what is to be published, also in vain."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock)
+        self.tried: list[str] = []
+
+    async def publish(self, event: CloudEvent, *, timeout: float = 5.0) -> None:
+        self.tried.append(event.id)
+        await super().publish(event, timeout=timeout)
 
 
 class Run:
@@ -302,6 +315,38 @@ async def test_what_the_bus_refuses_goes_back_after_a_pause(
         assert script.settled == [("nack", 1), ("ack", 1)]
     assert (run.value("events_sent_failed_total"), run.value("events_sent_total")) == (1, 1)
     assert run.value("events_processing_failed_total") == 1
+
+
+@pytest.mark.parametrize(("refusals", "failures"), [(3, 0), (5, 1), (9, 1)])
+async def test_an_event_has_failed_when_its_attempts_are_used_up_and_not_before(
+    bus: MemoryBus, clock: VirtualClock, refusals: int, failures: int
+) -> None:
+    run = Run(ScriptedOrdered, bus, clock)
+    bus.refuse = refusals
+    with capture_logs() as logs:
+        async with run():
+            script.emit(1)
+            await clock.advance(60)
+            settled = script.settled
+
+    assert settled == [("ack", 1)]
+    assert (run.value("events_sent_failed_total"), run.value("events_sent_total")) == (failures, 1)
+    assert run.value("events_processing_failed_total") == failures
+    assert len([line for line in logs if line["log_level"] == "error"]) == failures
+
+
+async def test_an_event_without_an_id_gets_one_for_all_attempts(clock: VirtualClock) -> None:
+    bus = NotingBus(clock)
+    await bus.start()
+    run = Run(ScriptedOrdered, bus, clock)
+    bus.refuse = 2
+    script.anonymous = True
+    async with run():
+        script.emit(1)
+        await clock.advance(60)
+
+    assert len(bus.tried) == 3
+    assert len({*bus.tried}) == 1
 
 
 async def test_an_event_that_no_bus_takes_is_reported_and_stops_nothing_behind_it(

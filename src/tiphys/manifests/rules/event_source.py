@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pydantic import BaseModel
+
 from tiphys.errors import MissingExtraError
-from tiphys.manifests.common import Filter
+from tiphys.manifests.common import Filter, SourceConfig
 from tiphys.manifests.event_source import EventSourceSpec
 from tiphys.manifests.known import EVENT_TYPES, Replicas
 from tiphys.manifests.rules import expressions, unknown_keys
 from tiphys.manifests.rules._report import Scope
 from tiphys.manifests.validation import fit
+from tiphys.manifests.webhook import WebhookContext
 
 NOT_YET = "runs in Argo Events; this version of Tiphys does not run it yet"
 MIXED = "event sources with rolling update and recreate update strategy can not be put together"
 # Types whose `filter` is not an expression.
 _OTHER_FILTERS = frozenset({"minio", "resource", "storageGrid", "stripe"})
+_LEADING_OPTION = re.compile(r"`([A-Za-z][A-Za-z0-9.]*)`")
 _SUBJECT_TOKEN = re.compile(r"[^.\s*>]+")
 
 
@@ -24,6 +28,7 @@ def check(scope: Scope, spec: EventSourceSpec) -> None:
     """Report what is wrong with the body of an EventSource."""
     known = {*EVENT_TYPES, *scope.components.source_keys()}
     types = {key: value for key, value in (spec.model_extra or {}).items() if key in known}
+    _check_endpoints(scope, types)
     places: dict[str, str] = {}
     for key, events in types.items():
         _check_type(scope.at(key), key, {} if events is None else events, places)
@@ -52,6 +57,21 @@ def _check_type(scope: Scope, key: str, events: Any, places: dict[str, str]) -> 
         _check_event(at, key, {} if block is None else block)
 
 
+def _check_endpoints(scope: Scope, types: dict[str, Any]) -> None:
+    """An endpoint belongs to the first event that has it."""
+    owners: dict[tuple[str, str], str] = {}
+    for key, events in types.items():
+        for name, block in events.items() if isinstance(events, dict) else ():
+            context = block.get("webhook", block) if isinstance(block, dict) else None
+            if not isinstance(context, dict) or not isinstance(context.get("endpoint"), str):
+                continue
+            place = str(context.get("port")).strip(), context["endpoint"]
+            if place in owners:
+                message = f"the endpoint {place[1]} on port {place[0]} belongs to {owners[place]}"
+                scope.at(key, name).broken("duplicate", message)
+            owners.setdefault(place, f"`{key}.{name}`")
+
+
 def _check_event(scope: Scope, key: str, block: Any) -> None:
     if not isinstance(block, dict):
         scope.refuse("the options of an event must be a mapping", rule="type")
@@ -75,7 +95,23 @@ def _check_event(scope: Scope, key: str, block: Any) -> None:
         expressions.check_source_filter(scope.at("filter", "expression"), fitted.model.filter)
     if not fitted.mismatches:
         for message in scope.components.check_source(key, fitted.model):
-            scope.refuse(message)
+            _field(scope, model, message).refuse(message)
+
+
+def _field(scope: Scope, model: type[SourceConfig], message: str) -> Scope:
+    """The place of the option that *message* begins with, in backticks; else that of the event."""
+    if (named := _LEADING_OPTION.match(message)) is None:
+        return scope
+    steps = named[1].split(".")
+    if steps[0] in _keys(model):
+        return scope.at(*steps)
+    if "webhook" in model.model_fields and steps[0] in _keys(WebhookContext):
+        return scope.at("webhook", *steps)
+    return scope
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def _check_filter(scope: Scope, data: Any) -> None:

@@ -73,6 +73,8 @@ def check_expression(scope: Scope, entry: ExpressionFilter) -> None:
 
 def check_source_filter(scope: Scope, source_filter: Filter) -> None:
     """The filter of an event source."""
+    if not source_filter.expression:
+        scope.warn("filter", "a `filter` without an expression drops every event")
     check(scope, "expr.source_filter", source_filter.expression)
 
 

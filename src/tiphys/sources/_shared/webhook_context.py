@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from tiphys.aio import SystemClock
 from tiphys.errors import ManifestError
 from tiphys.ingest import parse_port
+from tiphys.ingest.guards import guards_of
+from tiphys.ingest.routes import compile_template
+from tiphys.manifests.common import SecretRef
 from tiphys.manifests.webhook import WebhookContext
 
 
@@ -19,4 +23,17 @@ def context_problems(context: WebhookContext) -> list[str]:
             parse_port(context.port)
         except ManifestError as error:
             problems.append(f"`port`: {error.message}")
+    for attempt in (
+        lambda: compile_template(context.endpoint),
+        lambda: guards_of(context, _no_secret, SystemClock()),
+    ):
+        try:
+            attempt()
+        except ManifestError as error:
+            problems.append(f"`{error.path}`: {error.message}" if error.path else error.message)
     return problems
+
+
+async def _no_secret(_ref: SecretRef) -> str:
+    """Nothing is asked for while settings are looked at."""
+    return ""
