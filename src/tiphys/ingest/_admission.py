@@ -29,7 +29,8 @@ class Admission:
     Guards, the body's limit, and what to tell a sender and the owner when a request fails them.
 
     *limit* gives the greatest body in bytes, *too_large* the answer to a greater one; both see the
-    request without its body.  *refused* hears of every refusal by a guard.
+    request without its body.  *refused* hears of every refusal by a guard.  *inactive* is the
+    answer, with status 400, while the endpoint goes.
     """
 
     before_body: Sequence[Guard] = ()
@@ -37,6 +38,7 @@ class Admission:
     limit: Callable[[Request], int] = _default_limit
     too_large: Callable[[Request], Reply] = _too_large
     refused: Callable[[Refused, Request], None] = _unheard
+    inactive: bytes = b"endpoint is inactive"
 
 
 OPEN = Admission()

@@ -26,7 +26,6 @@ UNQUOTED = "/:@!$&'()*+,;=~-._"  # characters that a path may show as they are
 HEALTH = "/health"
 HEALTHY = Reply(200, b"OK")
 NOT_FOUND = Reply(404, b"404 page not found\n", {"x-content-type-options": "nosniff"})
-INACTIVE = Reply(400, b"endpoint is inactive")
 TIMEOUT = Reply(408, b"the body did not arrive in time")
 BROKEN = Reply(500, b"internal error")
 log = structlog.get_logger("argo-events.eventsource")
@@ -56,11 +55,13 @@ class Application:
         """Answer one request (ASGI 3)."""
         path: str = scope["path"]
         route = self.routes.exact.get(path)
-        if route is None and (path == HEALTH or (route := self._find(path)) is None):
+        if route is None and path != HEALTH:
+            route = self._find(path)
+        if route is None:
             await self._send(send, _without_route(scope))
             return
-        if route is None or route.closing:
-            await self._send(send, INACTIVE)
+        if route.closing:
+            await self._send(send, Reply(400, route.admission.inactive))
             return
         route.active += 1
         try:

@@ -48,6 +48,8 @@ class Incoming:
 
     *problem* says why something that arrived is no event, such as a body that should be JSON and
     is not.  It is logged and counted as failed, nothing is published, and *ack* is called.
+    *unwanted* says why an event is none that the manifest asks for, where the source itself
+    filters: it is dropped as by a filter, with a warning.
     """
 
     data: Mapping[str, Any] | bytes
@@ -55,6 +57,7 @@ class Incoming:
     ack: Settle = _nothing
     nack: Settle = _nothing
     problem: str | None = None
+    unwanted: str | None = None
 
 
 class Store(Protocol):
@@ -152,7 +155,13 @@ class Source(_Component[ConfigT], abc.ABC):
 
 
 class PushSource(_Component[ConfigT], abc.ABC):
-    """A source whose events are HTTP requests."""
+    """
+    A source whose events are HTTP requests.
+
+    *inactive* is the answer, with status 400, while the endpoint goes (spec: event sources 5.3).
+    """
+
+    inactive: ClassVar[bytes] = b"endpoint is inactive"
 
     @property
     @abc.abstractmethod
@@ -168,7 +177,11 @@ class PushSource(_Component[ConfigT], abc.ABC):
         return self.webhook.max_payload_size
 
     def too_large(self, request: Request) -> Reply:
-        """The answer to a body over the limit; *request* comes without its body."""
+        """
+        The answer to a body over the limit, which counts as failed; *request* is without its body.
+
+        Raise :exc:`tiphys.ingest.Refused` where it does not count.
+        """
         return Reply(400, b"http: request body too large")
 
     def accepted(self, request: Request, headers: Mapping[str, str]) -> Reply:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from tiphys.aio import capped_backoff
 from tiphys.errors import (
@@ -34,7 +35,7 @@ from tiphys.ingest.headers import canonical_name
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._base import Incoming, PushSource, SourceContext
 from tiphys.sources._dispatch import Dispatcher
-from tiphys.sources._waiting import unless
+from tiphys.sources._waiting import end, first, unless
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ NOT_RECORDED = Reply(500, NOT_STORED)
 TOO_LARGE = Reply(413, b"the event is bigger than the event bus takes")
 BROKEN = Reply(500, b"internal error")
 LONGEST_HEADER = 4096  # characters; many clients give up at 8190
+PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace(",", "")  # what an id shows as it is
 
 
 class PushService:
@@ -111,11 +113,9 @@ class PushService:
                 ids = await self._store_all(received)
             return self._source.accepted(request, _naming(ids))
         except Refused as refused:
-            if refused.failure:
-                self._dispatcher.failed()
-            self._note_refusal(refused, request)
-            return refused.reply()
+            return self._refuse(refused, request)
         except BusUnavailable:
+            self._dispatcher.failed()
             return UNAVAILABLE
         except EventTooLarge:
             return TOO_LARGE
@@ -171,7 +171,12 @@ class PushService:
                 endpoint=webhook.endpoint,
             )
         admission = Admission(
-            before, after, self._source.limit, self._too_large, self._note_refusal
+            before,
+            after,
+            self._source.limit,
+            self._too_large,
+            self._note_refusal,
+            self._source.inactive,
         )
         owner = f"event source {ctx.event_source!r}, event {ctx.event_name!r}"
         tls = await self._tls()
@@ -208,16 +213,28 @@ class PushService:
         pauses = capped_backoff(1.0)
         while not self._stopping.is_set():
             try:
-                result = await attempt()
+                return await self._unless_stopping(self._try(attempt))
             except (ManifestError, MissingExtraError):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a client library raises
                 self._in_trouble(error)
-            else:
-                self._recovered()
-                return result
             await unless(self._stopping, self._ctx.clock.sleep(next(pauses)))
         return None
+
+    async def _try(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        result = await attempt()
+        self._recovered()  # at once, for what was begun may report a problem next
+        return result
+
+    async def _unless_stopping(self, attempt: Awaitable[T]) -> T | None:
+        """The result of *attempt*, which may wait for others; None when it was given up to stop."""
+        attempting = asyncio.ensure_future(attempt)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await first(attempting, stopping)
+        finally:
+            await end([attempting, stopping])
+        return None if attempting.cancelled() else attempting.result()
 
     def _in_trouble(self, error: Exception) -> None:
         text = str(error) if isinstance(error, TiphysError) else f"{type(error).__name__}: {error}"
@@ -239,8 +256,19 @@ class PushService:
             self._log.error("The endpoint answers, but needs attention", error=problem)
 
     def _too_large(self, request: Request) -> Reply:
+        try:
+            reply = self._source.too_large(request)
+        except Refused as refused:
+            return self._refuse(refused, request)
         self._dispatcher.failed()
-        return self._source.too_large(request)
+        return reply
+
+    def _refuse(self, refused: Refused, request: Request) -> Reply:
+        """The answer to a request that the source refuses."""
+        if refused.failure:
+            self._dispatcher.failed()
+        self._note_refusal(refused, request)
+        return refused.reply()
 
     def _note_refusal(self, refused: Refused, request: Request) -> None:
         self._refusals.labels(*self._labels, refused.reason).inc()
@@ -255,8 +283,20 @@ class PushService:
 
 
 def _naming(ids: Sequence[str | None]) -> dict[str, str]:
-    """A header with the ids of the events, as many as it may hold."""
-    named = ",".join(id for id in ids if id is not None)
-    if len(named) > LONGEST_HEADER:
-        named = named[: named.rindex(",", 0, LONGEST_HEADER)]
-    return {"x-event-id": named} if named else {}
+    """
+    A header with the ids of the events, as many as it may hold.
+
+    What a header cannot hold is percent-encoded: the name of an event, which is in ids, may have
+    any character.
+    """
+    named: list[str] = []
+    room = LONGEST_HEADER + 1  # the first has no comma before it
+    for id in ids:
+        if id is None:
+            continue
+        text = quote(id, safe=PLAIN)
+        room -= len(text) + 1
+        if room < 0:
+            break
+        named.append(text)
+    return {"x-event-id": ",".join(named)} if named else {}

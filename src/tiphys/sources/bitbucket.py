@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import Field
 from yarl import URL
 
-from tiphys.ingest import Request
+from tiphys.errors import SecretError
+from tiphys.ingest import Refused, Reply, Request
 from tiphys.manifests.common import BasicAuth, Block, SecretRef, SourceConfig
 from tiphys.manifests.webhook import WebhookContext
 from tiphys.sources._base import Incoming, PushSource, SourceContext, source
@@ -81,6 +82,8 @@ class Config(SourceConfig):
 class Bitbucket(PushSource[Config]):
     """Headers and body of a delivery are the payload."""
 
+    inactive = b"inactive endpoint"
+
     @property
     def webhook(self) -> WebhookContext:
         """The context in the block."""
@@ -94,6 +97,10 @@ class Bitbucket(PushSource[Config]):
         if self.config.manages_hooks and not self.config.events:
             problems.append("`events` is missing, so the hooks would deliver nothing")
         return [*problems, *super().check()]
+
+    def too_large(self, request: Request) -> Reply:
+        """No failure, as nothing is that the sender did wrong.  Raises :exc:`Refused`."""
+        raise Refused(400, "http: request body too large", reason="body", failure=False)
 
     async def receive(self, request: Request, ctx: SourceContext) -> Incoming:
         """Refuse what is no JSON."""
@@ -112,7 +119,9 @@ class Bitbucket(PushSource[Config]):
             async with api("Bitbucket", base, ctx.clock, hints=HINTS) as client:
                 client.headers["Authorization"] = await _authorization(config, ctx)
                 signature = config.webhook.hmac
-                secret = await ctx.secret(signature.secret) if signature else None
+                secret = await ctx.maybe_secret(signature.secret if signature else None)
+                if secret == "":
+                    raise SecretError("`hmac.secret` is empty, so nothing can be signed with it")
                 yield BitbucketHooks(client, config, secret)
 
         return kept_hooks(ctx, connect, delete=config.delete_hook_on_finish)
@@ -178,7 +187,7 @@ async def _authorization(config: Config, ctx: SourceContext) -> str:
     if config.user is not None:
         user, password = config.user
         pair = f"{await ctx.secret(user)}:{await ctx.secret(password)}"
-        return f"Basic {b64encode(pair.encode()).decode()}"
+        return f"Basic {b64encode(pair.encode('utf-8', 'surrogateescape')).decode()}"
     assert config.auth is not None
     assert config.auth.oauth_token is not None
     return f"Bearer {await ctx.secret(config.auth.oauth_token)}"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated, Any
 
+import orjson
 import structlog
 from pydantic import Field, ValidationError
 
@@ -88,6 +89,8 @@ class Config(SourceConfig):
 class BitbucketServer(PushSource[Config]):
     """Headers and body of a delivery are the payload; a push may be split by refs."""
 
+    inactive = b"inactive endpoint"
+
     @property
     def webhook(self) -> WebhookContext:
         """The context in the block."""
@@ -117,7 +120,7 @@ class BitbucketServer(PushSource[Config]):
         whole = Incoming(payload, event_id(ctx, id) if id else None)
         if request.header("X-Event-Key") != REFS_CHANGED:
             return [whole]
-        push = _push(request)
+        push = _push(payload["body"])
         changes = list(enumerate(push.changes or []))
         if config.skip_branch_refs_changed_on_open_pr and changes:
             changes = await self._without_open_pull_requests(push, changes, ctx)
@@ -263,8 +266,8 @@ async def _has_open(client: API, path: str) -> bool:
     return False
 
 
-def _push(request: Request) -> RefsChanged:
+def _push(body: orjson.Fragment) -> RefsChanged:
     try:
-        return RefsChanged.model_validate_json(request.body)
+        return RefsChanged.model_validate_json(orjson.dumps(body))
     except ValidationError:
         raise Refused(400, "invalid event", reason="body") from None

@@ -47,6 +47,8 @@ class Config(SourceConfig):
 class Gerrit(PushSource[Config]):
     """Headers and body of a delivery are the payload."""
 
+    inactive = b"inactive endpoint"
+
     @property
     def webhook(self) -> WebhookContext:
         """The context in the block."""
@@ -143,7 +145,7 @@ async def _authorization(config: Config, ctx: SourceContext) -> str:
     if auth is None or auth.username is None or auth.password is None:
         raise SecretError("`auth` must have `username` and `password`")
     pair = f"{await ctx.secret(auth.username)}:{await ctx.secret(auth.password)}"
-    return f"Basic {b64encode(pair.encode()).decode()}"
+    return f"Basic {b64encode(pair.encode('utf-8', 'surrogateescape')).decode()}"
 
 
 def _id(request: Request, ctx: SourceContext) -> str:

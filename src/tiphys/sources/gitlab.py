@@ -82,6 +82,8 @@ class Config(SourceConfig):
 class GitLab(PushSource[Config]):
     """Headers and body of a delivery are the payload."""
 
+    inactive = b"inactive endpoint"
+
     @property
     def webhook(self) -> WebhookContext:
         """The context in the block."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -17,12 +17,13 @@ from tiphys.ingest import Refused, Reply, Request
 from tiphys.manifests.webhook import WebhookContext
 from tiphys.sources._base import Incoming, PushSource, SourceContext, source
 from tiphys.sources._shared.aws import (
+    AWSClients,
     AWSConfig,
-    aws_client,
     credentials_problems,
     require_aiobotocore,
 )
 from tiphys.sources._shared.deliveries import event_id
+from tiphys.sources._shared.embedding import NotJSON, raw_json, raw_members
 from tiphys.sources._shared.hooks import hook_url
 from tiphys.sources._shared.rules import missing
 from tiphys.sources._shared.sns_signatures import BadSignature, Signatures, require_cryptography
@@ -62,10 +63,13 @@ class Config(AWSConfig):
 class SNS(PushSource[Config]):
     """Header and envelope of a notification are the payload."""
 
+    inactive = b"inactive endpoint"
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._confirmed: str | None = None  # the subscription that we confirmed
         self._signatures: Signatures | None = None
+        self._aws = AWSClients("sns", "sns", config)
 
     @property
     def webhook(self) -> WebhookContext:
@@ -90,7 +94,7 @@ class SNS(PushSource[Config]):
         if texts["Type"] != "Notification":
             return NOTHING
         id = event_id(ctx, texts["MessageId"]) if texts["MessageId"] else None
-        # Not the text as it came: a member that occurs twice might not be the one that is signed.
+        # Not all the text as it came: of a member that occurs twice, one might not be signed.
         return Incoming({"header": request.headers, "body": message}, id)
 
     @asynccontextmanager
@@ -98,16 +102,19 @@ class SNS(PushSource[Config]):
         """Subscribe, and end the subscription that was confirmed here."""
         if self.config.validate_signature:
             require_cryptography()
-        if not self.config.webhook.url:
-            yield
-            return
-        require_aiobotocore("sns")
-        task = asyncio.create_task(self._keep_subscribed(ctx))
         try:
-            yield
+            if not self.config.webhook.url:
+                yield
+                return
+            require_aiobotocore("sns")
+            task = asyncio.create_task(self._keep_subscribed(ctx))
+            try:
+                yield
+            finally:
+                await stop(task)
+                await self._unsubscribe(ctx)
         finally:
-            await stop(task)
-            await self._unsubscribe(ctx)
+            await self._aws.close()
 
     async def _keep_subscribed(self, ctx: SourceContext) -> NoReturn:
         """
@@ -137,13 +144,13 @@ class SNS(PushSource[Config]):
     async def _subscribe(self, ctx: SourceContext) -> None:
         url = hook_url(self.config.webhook)
         protocol = "https" if "https://" in url else "http"
-        async with self._client(ctx) as client:
+        async with self._aws.client(ctx) as client:
             await client.subscribe(TopicArn=self.config.topic_arn, Protocol=protocol, Endpoint=url)
 
     async def _confirm(self, token: str, ctx: SourceContext) -> None:
         """Tell SNS that we want what it offers; only for our topic, whatever the message says."""
         try:
-            async with self._client(ctx) as client:
+            async with self._aws.client(ctx) as client:
                 answer = await client.confirm_subscription(
                     TopicArn=self.config.topic_arn, Token=token
                 )
@@ -158,7 +165,7 @@ class SNS(PushSource[Config]):
         if self._confirmed is None:
             return
         try:
-            async with asyncio.timeout(CLEAN_UP), self._client(ctx) as client:
+            async with asyncio.timeout(CLEAN_UP), self._aws.client(ctx) as client:
                 await client.unsubscribe(SubscriptionArn=self._confirmed)
         except (TiphysError, TimeoutError) as error:
             _log(ctx).warning(
@@ -177,36 +184,40 @@ class SNS(PushSource[Config]):
             await self._signatures.check(texts)
         except BadSignature as error:
             raise Refused(400, str(error), reason="signature") from None
-        except SourceError as error:
+        except SourceError as error:  # SNS sends again what is answered so, and nothing after 400
             raise Refused(
-                400, "the signature cannot be checked", reason="signature", cause=str(error)
+                503,
+                "the signature cannot be checked now",
+                reason="signature",
+                headers={"retry-after": "5"},
+                cause=str(error),
             ) from error
 
-    def _client(self, ctx: SourceContext) -> Any:
-        return aws_client("sns", "sns", self.config, ctx)
 
-
-def _message(body: bytes) -> dict[str, Any]:
-    """The envelope."""
+def _message(body: bytes) -> dict[str, orjson.Fragment]:
+    """The members of the envelope, each with its text."""
     try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        value = raw_json(body)
+    except NotJSON as error:
         raise Refused(400, f"the body is not JSON: {error}", reason="body") from None
-    if message is None:
+    message = raw_members(value)
+    if message is not None:
+        return message
+    if body.strip() == b"null":
         text = "bad request, not a valid SNS notification"
         raise Refused(400, text, reason="body", failure=False)
-    if not isinstance(message, dict):
-        raise Refused(400, "the body is not a JSON object", reason="body")
-    return message
+    raise Refused(400, "the body is not a JSON object", reason="body")
 
 
-def _texts(message: dict[str, Any]) -> dict[str, str]:
+def _texts(message: Mapping[str, orjson.Fragment]) -> dict[str, str]:
     """The known members, empty where they are missing."""
-    texts = {name: message.get(name) for name in MEMBERS}
-    for name, value in texts.items():
-        if not isinstance(value, str | None):
+    texts = {}
+    for name in MEMBERS:
+        text = orjson.dumps(message[name]) if name in message else b"null"
+        if text != b"null" and not text.startswith(b'"'):
             raise Refused(400, f"`{name}` is not a text", reason="body")
-    return {name: value or "" for name, value in texts.items()}
+        texts[name] = orjson.loads(text) or ""
+    return texts
 
 
 def _log(ctx: SourceContext) -> Any:

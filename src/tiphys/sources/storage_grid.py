@@ -6,6 +6,7 @@ StorageGRID takes the endpoint for an SNS server: it publishes a form, and wants
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -17,7 +18,8 @@ import orjson
 import structlog
 from pydantic import Field
 
-from tiphys.errors import EventDecodeError
+from tiphys.aio import capped_backoff, stop
+from tiphys.errors import EventDecodeError, TiphysError
 from tiphys.events import parse_time
 from tiphys.ingest import Reply, Request
 from tiphys.manifests.common import TLS, Block, SecretRef, SourceConfig
@@ -25,7 +27,7 @@ from tiphys.manifests.webhook import WebhookContext
 from tiphys.sources._base import Incoming, PushSource, SourceContext, source
 from tiphys.sources._shared.deliveries import digest, event_id
 from tiphys.sources._shared.forms import parse_form
-from tiphys.sources._shared.hooks import hook_url
+from tiphys.sources._shared.hooks import FIRST_PAUSE, LONGEST_PAUSE, hook_url
 from tiphys.sources._shared.rest import API, APIError, api, escaped, objects
 from tiphys.sources._shared.rules import missing
 
@@ -79,6 +81,8 @@ class Config(SourceConfig):
 class StorageGrid(PushSource[Config]):
     """The notification, with what Argo Events knows of its records, is the payload."""
 
+    inactive = b"inactive endpoint"
+
     @property
     def webhook(self) -> WebhookContext:
         """The context in the block."""
@@ -113,29 +117,52 @@ class StorageGrid(PushSource[Config]):
         except _Broken as error:
             return Incoming({}, problem=str(error))
         records = notification["Message"]["Records"] or []
-        if not self._passes(records):
-            _log(ctx).debug("The key filter dropped a notification")
-            return self.accepted(request, {})
-        return Incoming({"notification": notification}, _id(records, ctx))
+        unwanted = None if self._passes(records) else "the key does not pass the filter"
+        return Incoming({"notification": notification}, _id(records, ctx), unwanted=unwanted)
 
     @asynccontextmanager
     async def active(self, ctx: SourceContext) -> AsyncIterator[None]:
-        """Register endpoint and notifications.  Raises :exc:`APIError` and :exc:`SecretError`."""
+        """Register endpoint and notifications in the background."""
+        if not self.config.webhook.url:
+            yield
+            return
+        task = asyncio.create_task(self._keep_trying(ctx))
+        try:
+            yield
+        finally:
+            await stop(task)
+
+    async def _keep_trying(self, ctx: SourceContext) -> None:
+        """Register until it works; report why it does not."""
+        pauses = capped_backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            try:
+                await self._register(ctx)
+            except TiphysError as error:
+                problem = str(error)
+                wait = error.wait or 0.0 if isinstance(error, APIError) else 0.0
+            except Exception as error:  # noqa: BLE001 - a bug must not end the care for it
+                _log(ctx).error("The endpoint could not be registered", exc_info=True)
+                problem, wait = f"{type(error).__name__}: {error}", 0.0
+            else:
+                ctx.report(None)
+                return
+            ctx.report(problem)
+            await ctx.clock.sleep(max(wait, next(pauses)))
+
+    async def _register(self, ctx: SourceContext) -> None:
+        """Raises :exc:`APIError` and :exc:`SecretError`."""
         config = self.config
-        if config.webhook.url:
-            assert config.auth_token is not None  # see check()
-            tls = await ctx.tls(config.tls) if config.tls else None
-            async with api(
-                "StorageGRID", config.api_url, ctx.clock, hints=HINTS, tls=tls
-            ) as client:
-                client.headers["Authorization"] = f"Bearer {await ctx.secret(config.auth_token)}"
-                await self._register_endpoint(client, ctx)
-                await client.call(
-                    "PUT",
-                    f"org/containers/{escaped(config.bucket)}/notification",
-                    {"notification": _configuration(config, ctx.event_name)},
-                )
-        yield
+        assert config.auth_token is not None  # see check()
+        tls = await ctx.tls(config.tls) if config.tls else None
+        async with api("StorageGRID", config.api_url, ctx.clock, hints=HINTS, tls=tls) as client:
+            client.headers["Authorization"] = f"Bearer {await ctx.secret(config.auth_token)}"
+            await self._register_endpoint(client, ctx)
+            await client.call(
+                "PUT",
+                f"org/containers/{escaped(config.bucket)}/notification",
+                {"notification": _configuration(config, ctx.event_name)},
+            )
 
     async def _register_endpoint(self, client: API, ctx: SourceContext) -> None:
         """Make the endpoint unless there is one with the URN."""

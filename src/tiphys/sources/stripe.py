@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from tiphys.manifests.common import EXTENSION, Filter, SecretRef, SourceConfig
 from tiphys.manifests.webhook import WebhookContext
 from tiphys.sources._base import Incoming, PushSource, SourceContext, source
 from tiphys.sources._shared.deliveries import event_id
+from tiphys.sources._shared.embedding import NotJSON, raw_json, raw_members
 from tiphys.sources._shared.hooks import Hook, Hooks, hook_url, kept_hooks, same_events
 from tiphys.sources._shared.rest import API, Answer, APIError, Form, api, escaped, objects
 from tiphys.sources._shared.signatures import shared_secret
@@ -202,10 +203,10 @@ def _check_signature(request: Request, key: bytes, now: float) -> None:
 def _event(body: bytes) -> dict[str, Any]:
     """The members that the payload has, with their zero values."""
     try:
-        event = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        event = raw_members(raw_json(body))
+    except NotJSON:
         raise _broken("it is not JSON") from None
-    if not isinstance(event, dict):
+    if event is None:
         raise _broken("it is not a JSON object")
     return {
         "account": _member(event, "account", ""),
@@ -219,31 +220,45 @@ def _event(body: bytes) -> dict[str, Any]:
     }
 
 
-def _data(data: Any) -> dict[str, Any] | None:
-    if data is None:
+def _data(data: orjson.Fragment | None) -> dict[str, Any] | None:
+    """The resource as it came, and what it was before."""
+    members = None if data is None else raw_members(data)
+    if members is None:
+        if _value(data) is not None:
+            raise _broken("`data` is not an object")
         return None
-    if not isinstance(data, dict):
-        raise _broken("`data` is not an object")
-    previous = data.get("previous_attributes")
+    previous = _value(members.get("previous_attributes"))
     if not isinstance(previous, dict | None):
         raise _broken("`previous_attributes` is not an object")
-    return {"previous_attributes": previous, "object": data.get("object")}
+    return {"previous_attributes": previous, "object": members.get("object")}
 
 
-def _request(request: Any) -> dict[str, Any] | None:
+def _request(request: orjson.Fragment | None) -> dict[str, Any] | None:
     """What caused the event; before 2017 only its id."""
-    if request is None:
+    members = None if request is None else raw_members(request)
+    if request is None or members is None:
+        value = _value(request)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise _broken("`request` is not an object")
+        return {"id": value, "idempotency_key": ""}
+    return {name: _member(members, name, "") for name in ("id", "idempotency_key")}
+
+
+def _value(text: orjson.Fragment | None) -> Any:
+    """What a member says.  Raises :exc:`Refused` for what is JSON, but too large a number."""
+    if text is None:
         return None
-    if isinstance(request, str):
-        request = {"id": request}
-    if not isinstance(request, dict):
-        raise _broken("`request` is not an object")
-    return {name: _member(request, name, "") for name in ("id", "idempotency_key")}
+    try:
+        return orjson.loads(orjson.dumps(text))
+    except orjson.JSONDecodeError:
+        raise _broken("a number is too large") from None
 
 
-def _member(event: dict[str, Any], name: str, zero: T) -> T:
+def _member(event: Mapping[str, orjson.Fragment], name: str, zero: T) -> T:
     """A member of the type of *zero*, which stands for a missing one."""
-    value = event.get(name)
+    value = _value(event.get(name))
     if value is None:
         return zero
     if type(value) is not type(zero):

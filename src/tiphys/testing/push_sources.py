@@ -10,14 +10,17 @@ import io
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import aiohttp
+import pytest
 from yarl import URL
 
 from tiphys.aio import Clock, SystemClock, stop
 from tiphys.events import CloudEvent
 from tiphys.ingest import IngestServer
 from tiphys.manifests.common import unknown_keys
+from tiphys.observe.history import History
 from tiphys.observe.metrics import Metrics
 from tiphys.sources import PushSource, SourceContext, sources
 from tiphys.sources._dispatch import Dispatcher
@@ -28,6 +31,9 @@ from tiphys.testing.sources import FixedSecrets, MemoryStore, data_of, make_sour
 
 ENDPOINT = "/contract"
 TOKEN = "a-token-that-must-stay-secret"
+SOON = 1.0  # seconds within which a source that nobody waits for must have stopped
+# Argo Events has two texts for an endpoint that goes (spec: event sources 5.3).
+ENDPOINT_IS_INACTIVE = ("cloudevents", "github", "slack", "stripe", "webhook")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +56,21 @@ class Answer:
 
 
 class Endpoint:
-    """A running push source, and what it is connected with."""
+    """A running push source, and what it is connected with; *secrets* may be changed."""
 
-    def __init__(self, service: PushService, port: int, bus: MemoryBus, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        service: PushService,
+        port: int,
+        bus: MemoryBus,
+        metrics: Metrics,
+        secrets: dict[str, str],
+    ) -> None:
         self.service = service
         self.port = port
         self.bus = bus
         self.metrics = metrics
+        self.secrets = secrets
 
     async def send(self, sent: Sent, path: str = ENDPOINT) -> Answer:
         """Make a request on a connection of its own."""
@@ -120,22 +134,31 @@ class PushSourceContract(abc.ABC):
         timeout: float = 5.0,
         clock: Clock | None = None,
         options: Mapping[str, Any] | None = None,
+        event_name: str = "ev",
+        history: History | None = None,
         **context: Any,
     ) -> AsyncIterator[Endpoint]:
-        """Run the source on a free port, its block with more *options* and webhook context."""
+        """
+        Run the source on a free port, its block with more *options* and webhook context.
+
+        At the end it must stop soon, once the requests on their way are answered.
+        """
         bus = bus or await started_bus()
         port = _free_port()
         block = {**self.full_block(port, **context), **(options or {})}
-        endpoint, task = await _start(
-            self.key, block, port, bus, timeout, self.secrets(), clock or SystemClock()
-        )
+        secrets = {"contract/token": TOKEN, **self.secrets()}
+        ctx = _context(FixedSecrets(secrets), event_name, clock or SystemClock())
+        metrics = Metrics()
+        service, task = await _start(self.key, block, bus, timeout, ctx, metrics, history)
+        endpoint = Endpoint(service, port, bus, metrics, secrets)
         try:
             yield endpoint
         finally:
             endpoint.service.stop()
-            await asyncio.wait([task], timeout=5)
-            assert task.done(), f"{self.key} did not stop"
+            await asyncio.wait([task], timeout=SOON)
+            stopped = task.done()
             await stop(task)
+            assert stopped, f"{self.key} did not stop within a second"
         task.result()
 
     async def test_every_request_is_an_event_on_the_bus_and_its_answer_names_it(self) -> None:
@@ -200,6 +223,45 @@ class PushSourceContract(abc.ABC):
         assert all(TOKEN.encode() not in (event.data or b"") for event in endpoint.bus.published)
         assert endpoint.value("http_requests_refused_total", reason="token") == 2
 
+    async def test_it_stops_within_a_second_and_leaves_no_task(self) -> None:
+        before: set[asyncio.Task[Any]] = asyncio.all_tasks()
+        async with self.running() as endpoint:
+            assert (await endpoint.send(self.request(1))).status == 200
+        await asyncio.sleep(0.01)
+
+        assert asyncio.all_tasks() <= before
+
+    async def test_while_it_stops_it_answers_what_is_on_its_way_and_refuses_what_is_new(
+        self,
+    ) -> None:
+        async with self.running(timeout=30.0) as endpoint:
+            endpoint.bus.connected = False
+            asking = asyncio.create_task(endpoint.send(self.request(1)))
+            await asyncio.sleep(0.2)
+            endpoint.service.stop()
+            await asyncio.sleep(0.1)
+            late = await endpoint.send(self.request(2))
+            endpoint.bus.connected = True
+            assert (await asking).status == 200
+
+        first = self.key in ENDPOINT_IS_INACTIVE
+        text = "endpoint is inactive" if first else "inactive endpoint"
+        assert (late.status, late.body) == (400, text)
+        assert set(self._numbers(endpoint.bus.published)) == {1}
+
+    @pytest.mark.parametrize("name", ["заказ", "été, 100 %\n", "e" * 5000])
+    async def test_the_name_of_the_event_may_be_any_text(self, name: str) -> None:
+        async with self.running(event_name=name) as endpoint:
+            answer = await endpoint.send(self.request(1))
+
+        events = endpoint.bus.published
+        assert answer.status == 200
+        assert {event.subject for event in events} == {name}
+        named = answer.headers.get("X-Event-Id", "").split(",")
+        assert [unquote(id) for id in named if id] == [
+            event.id for event in events if len(event.id) < 4000
+        ]
+
     async def test_a_misspelt_key_is_reported_by_name(self) -> None:
         source = make_source(self.key, {**self.full_block(1), "noSuchKey": 1})
 
@@ -220,33 +282,34 @@ class PushSourceContract(abc.ABC):
 async def _start(
     key: str,
     block: dict[str, Any],
-    port: int,
     bus: MemoryBus,
     timeout: float,
-    secrets: dict[str, str],
-    clock: Clock,
-) -> tuple[Endpoint, asyncio.Task[None]]:
+    ctx: SourceContext,
+    metrics: Metrics,
+    history: History | None,
+) -> tuple[PushService, asyncio.Task[None]]:
     source = make_source(key, block)
     assert isinstance(source, PushSource)
-    store = FixedSecrets({"contract/token": TOKEN, **secrets})
-    ctx = SourceContext(
+    status = Status(ctx.event_name, key)
+    dispatcher = Dispatcher(source, ctx, bus, metrics, status, timeout=timeout, history=history)
+    service = PushService(source, ctx, dispatcher, IngestServer("127.0.0.1"), metrics)
+    task = asyncio.create_task(service.run())
+    while not (status.ready or task.done()):  # noqa: ASYNC110 - the status is plain data
+        await asyncio.sleep(0.01)
+    return service, task
+
+
+def _context(store: FixedSecrets, event_name: str, clock: Clock) -> SourceContext:
+    return SourceContext(
         namespace="ns",
         event_source="es",
-        event_name="ev",
+        event_name=event_name,
         secret=store.secret,
         config_map=store.config_map,
         tls=store.tls,
         store=MemoryStore(),
         clock=clock,
     )
-    metrics = Metrics()
-    status = Status(ctx.event_name, key)
-    dispatcher = Dispatcher(source, ctx, bus, metrics, status, timeout=timeout)
-    service = PushService(source, ctx, dispatcher, IngestServer("127.0.0.1"), metrics)
-    task = asyncio.create_task(service.run())
-    while not (status.ready or task.done()):  # noqa: ASYNC110 - the status is plain data
-        await asyncio.sleep(0.01)
-    return Endpoint(service, port, bus, metrics), task
 
 
 def _in_order(numbers: list[int]) -> list[int]:

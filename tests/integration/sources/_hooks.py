@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 
 from structlog.testing import capture_logs
@@ -28,6 +28,24 @@ async def until(
             if clock is not None:
                 await clock.advance(step)
             await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def silence(port: int) -> AsyncIterator[asyncio.Event]:
+    """A server that accepts connections and never answers; the event says that one came."""
+    connected = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        with suppress(OSError):
+            await reader.read()  # until the other side gives up
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", port)
+    try:
+        yield connected
+    finally:
+        server.close()
 
 
 class HookContract(PushSourceContract):
@@ -70,6 +88,12 @@ class HookContract(PushSourceContract):
     def urls(self, provider: Provider) -> list[str]:
         """The addresses of the hooks at the place."""
         return [provider.address(hook) for hook in provider.hooks[self.place]]
+
+    async def until_it_knows_its_hook(self, provider: Provider, clock: VirtualClock) -> None:
+        """Wait until the source has heard that its hook was made, after which it looks again."""
+        await until(lambda: provider.count(self.creates) == 1, clock)
+        seen = provider.count("GET")
+        await until(lambda: provider.count("GET") > seen, clock)
 
     async def test_a_hook_is_registered_once_however_many_others_there_are(self) -> None:
         clock = VirtualClock()
@@ -194,7 +218,8 @@ class HookContract(PushSourceContract):
             self.add_others(provider, 1)
             async with self.registering(provider, clock, deleteHookOnFinish=True) as endpoint:
                 ours = f"http://127.0.0.1:{endpoint.port}{ENDPOINT}"
-                await until(lambda: ours in self.urls(provider), clock)
+                await self.until_it_knows_its_hook(provider, clock)
+                assert ours in self.urls(provider)
 
             assert len(self.urls(provider)) == 1
             assert ours not in self.urls(provider)
@@ -206,11 +231,17 @@ class HookContract(PushSourceContract):
         async with self.provider() as provider:
             with capture_logs() as lines:
                 async with self.registering(provider, clock, deleteHookOnFinish=True):
-                    await until(lambda: bool(self.urls(provider)), clock)
+                    await self.until_it_knows_its_hook(provider, clock)
                     provider.fail(500, times=1_000)
 
             assert len(self.urls(provider)) == 1
         assert any(line["event"] == "A hook was left behind" for line in lines)
+
+    async def test_a_provider_that_never_answers_does_not_keep_it_from_stopping(self) -> None:
+        provider = self.provider()
+        async with silence(provider.port) as connected, self.registering(provider) as endpoint:
+            await connected.wait()
+            assert (await endpoint.send(self.request(1))).status == 200
 
     async def test_hooks_stay_at_the_end_otherwise(self) -> None:
         clock = VirtualClock()

@@ -24,6 +24,11 @@ BASIC = {
 }
 OAUTH = {"name": "bitbucket", "key": "token"}
 SECRET = "a-key-that-bitbucket-signs-with"
+SIGNATURE = {
+    "secret": {"name": "bitbucket", "key": "key"},
+    "header": "X-Hub-Signature",
+    "prefix": "sha256=",
+}
 
 
 def sent(body: bytes, uuid: str = UUID) -> Sent:
@@ -64,6 +69,8 @@ class TestBitbucket(HookContract):
             "bitbucket/password": provider.PASSWORD,
             "bitbucket/token": provider.TOKEN,
             "bitbucket/key": SECRET,
+            "bitbucket/empty": "",
+            "bitbucket/raw": "p\udcff",
         }
 
     def provider(self) -> provider.Bitbucket:
@@ -118,6 +125,26 @@ async def test_a_body_that_is_not_json_is_refused_and_no_failure(bitbucket: Test
     assert (answer.status, answer.body) == (400, "invalid event")
     assert endpoint.value("events_processing_failed_total") == 0
     assert endpoint.value("http_requests_refused_total", reason="body") == 1
+
+
+async def test_a_body_over_the_limit_is_refused_and_no_failure(bitbucket: TestBitbucket) -> None:
+    async with bitbucket.running(maxPayloadSize=10) as endpoint:
+        answer = await endpoint.send(sent(b'{"n": 12345}'))
+
+    assert (answer.status, answer.body) == (400, "http: request body too large")
+    assert endpoint.value("events_processing_failed_total") == 0
+    assert endpoint.value("http_requests_refused_total", reason="body") == 1
+
+
+async def test_a_password_may_have_any_byte(bitbucket: TestBitbucket) -> None:
+    async with bitbucket.provider() as server:
+        secrets = {"username": BASIC["username"], "password": {"name": "bitbucket", "key": "raw"}}
+        server.refusal = lambda call: None  # type: ignore[method-assign]
+        async with bitbucket.registering(server, auth={"basic": secrets}):
+            await until(lambda: bool(server.calls))
+
+        pair = base64.b64encode(provider.USER.encode() + b":p\xff").decode()
+        assert server.calls[0].headers["Authorization"] == f"Basic {pair}"
 
 
 async def test_a_hook_is_made_as_argo_events_makes_it(bitbucket: TestBitbucket) -> None:
@@ -202,15 +229,10 @@ async def test_a_hook_that_is_as_it_should_be_is_not_touched(bitbucket: TestBitb
 async def test_the_key_of_the_signature_is_given_to_bitbucket_and_demanded(
     bitbucket: TestBitbucket,
 ) -> None:
-    signature = {
-        "secret": {"name": "bitbucket", "key": "key"},
-        "header": "X-Hub-Signature",
-        "prefix": "sha256=",
-    }
     async with bitbucket.provider() as server:
         hook = server.add(bitbucket.place, ELSEWHERE + ENDPOINT)
         bitbucket.managed(server)
-        async with bitbucket.running(url=ELSEWHERE, hmac=signature) as endpoint:
+        async with bitbucket.running(url=ELSEWHERE, hmac=SIGNATURE) as endpoint:
             await until(lambda: bool(server.secrets))
             digest = hmac.new(SECRET.encode(), b"{}", hashlib.sha256).hexdigest()
             good = Sent(b"{}", {"X-Hub-Signature": f"sha256={digest}"})
@@ -218,6 +240,34 @@ async def test_the_key_of_the_signature_is_given_to_bitbucket_and_demanded(
 
         assert server.secrets == {hook["uuid"]: SECRET}
     assert [answer.status for answer in answers] == [200, 401]
+
+
+@pytest.mark.parametrize(
+    ("digit", "expected"),
+    [("9", (400, "invalid event")), ("8", (401, "the signature does not match"))],
+)
+async def test_the_signature_is_that_of_the_vector_that_atlassian_publishes(
+    digit: str, expected: tuple[int, str], bitbucket: TestBitbucket
+) -> None:
+    """Of "Manage webhooks" in the manual of Bitbucket; its payload is signed and is no JSON."""
+    signature = "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c" + digit
+    delivery = Sent(b"Hello World!", {"X-Hub-Signature": f"sha256={signature}"})
+    async with bitbucket.running(hmac=SIGNATURE) as endpoint:
+        endpoint.secrets["bitbucket/key"] = "It's a Secret to Everybody"
+        answer = await endpoint.send(delivery)
+
+    assert (answer.status, answer.body) == expected
+
+
+async def test_no_hook_is_made_with_an_empty_key(bitbucket: TestBitbucket) -> None:
+    async with bitbucket.provider() as server:
+        bitbucket.managed(server)
+        empty = {**SIGNATURE, "secret": {"name": "bitbucket", "key": "empty"}}
+        async with bitbucket.running(url=ELSEWHERE, hmac=empty) as endpoint:
+            await until(lambda: endpoint.service.status.error is not None)
+            assert "`hmac.secret` is empty" in (endpoint.service.status.error or "")
+
+        assert server.calls == []
 
 
 async def test_the_deprecated_pair_is_a_repository(bitbucket: TestBitbucket) -> None:

@@ -220,6 +220,30 @@ async def test_a_push_of_which_one_event_is_not_stored_fails_with_one_answer() -
     assert len(endpoint.bus.published) == 1
 
 
+async def test_a_push_may_have_half_a_character() -> None:
+    body = json.dumps(push(change("main", 1))).encode().replace(b"Acme", rb"Acme \ud83d")
+
+    for one_event in (False, True):
+        (data,) = await events_of(sent(body), oneEventPerChange=one_event)
+        assert data["body"]["repository"]["project"]["name"] == "Acme \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("digit", "text"), [("9", "invalid event"), ("8", "payload signature check failed")]
+)
+async def test_the_signature_is_that_of_the_vector_that_atlassian_publishes(
+    digit: str, text: str
+) -> None:
+    """Of "Manage webhooks" in the manual of Bitbucket; its payload is signed and is no JSON."""
+    signature = "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c" + digit
+    delivery = sent(b"Hello World!", signature=f"sha256={signature}")
+    async with server_source.running() as endpoint:
+        endpoint.secrets["bitbucket/secret"] = "It's a Secret to Everybody"
+        answer = await endpoint.send(delivery)
+
+    assert (answer.status, answer.body) == (400, text)
+
+
 @pytest.mark.parametrize(
     "body", [b"[]", b"{", b"", b'{"changes": 1}', b'{"actor": {"id": "1"}}', b'"x"']
 )

@@ -14,64 +14,29 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tests._ports import free_port
 from tests.integration.sources._hooks import until
-from tests.integration.sources._providers import sts
-from tests.integration.sources._providers.ministack import ACCESS, REGION, SECRET, Ministack
+from tests.integration.sources._providers.ministack import Ministack
 from tests.integration.sources._providers.sns import CertificateHost, Signer
+from tests.integration.sources._sns import (
+    HEADERS,
+    KEYS,
+    TOPIC,
+    SNSSource,
+    notification,
+    sent,
+    sns,
+)
 from tiphys.errors import MissingExtraError
 from tiphys.testing.clock import VirtualClock
-from tiphys.testing.push_sources import ENDPOINT, Endpoint, PushSourceContract, Sent
+from tiphys.testing.push_sources import ENDPOINT, Endpoint, Sent
 from tiphys.testing.sources import data_of, make_source
 
 pytestmark = pytest.mark.timeout(300)  # the first test may have to fetch Ministack
-TOPIC = f"arn:aws:sns:{REGION}:000000000000:orders"
-HEADERS = {"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": "Notification"}
-KEYS = {
-    "accessKey": {"name": "aws", "key": "access"},
-    "secretKey": {"name": "aws", "key": "secret"},
-}
 
 
-def notification(text: str = "hello", **members: Any) -> dict[str, Any]:
-    """An envelope as SNS sends it, without a signature."""
-    return {
-        "Type": "Notification",
-        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
-        "TopicArn": TOPIC,
-        "Subject": "My First Message",
-        "Message": text,
-        "Timestamp": "2012-05-02T00:54:06.655Z",
-        **members,
-    }
-
-
-def sent(message: Any) -> Sent:
-    return Sent(json.dumps(message).encode(), HEADERS)
-
-
-class TestSNS(PushSourceContract):
-    key = "sns"
-
-    def block(self) -> dict[str, Any]:
-        return {"topicArn": TOPIC, "region": REGION}
-
-    def full_block(self, port: int, /, **context: Any) -> dict[str, Any]:
-        """The port may be part of the URL."""
-        if "url" in context:
-            context["url"] = context["url"].replace("{port}", str(port))
-        return super().full_block(port, **context)
-
-    def request(self, n: int) -> Sent:
-        return sent(notification(str(n), MessageId=f"id-{n}"))
-
-    def number(self, data: dict[str, Any]) -> int:
-        return int(data["body"]["Message"])
-
-    def secrets(self) -> dict[str, str]:
-        return {"aws/access": ACCESS, "aws/secret": SECRET}
-
-
-sns = TestSNS()
+class TestSNS(SNSSource):
+    """What every push source must do."""
 
 
 async def refusal(body: Any, **options: Any) -> tuple[int, str, float]:
@@ -95,6 +60,25 @@ async def test_header_and_envelope_are_the_payload_and_the_message_stays_a_text(
     assert list(data) == ["header", "body", "metadata"]
     assert data["header"]["X-Amz-Sns-Message-Type"] == ["Notification"]
     assert data["body"] == message
+
+
+@pytest.mark.parametrize(
+    ("member", "text"),
+    [
+        ("1.10", "1.10"),
+        ("123456789012345678901234", "123456789012345678901234"),
+        ("1e400", "1e400"),
+        ('{"b": 1, "a" : [ ], "b": 2}', '{"b":1,"a":[],"b":2}'),
+        ('"\\ud800"', '"\\ufffd"'),
+    ],
+)
+async def test_what_the_envelope_holds_is_in_the_event_as_it_came(member: str, text: str) -> None:
+    envelope = json.dumps(notification())[:-1] + f', "Extra" : {member}}}'
+    async with sns.running() as endpoint:
+        assert (await endpoint.send(Sent(envelope.encode(), HEADERS))).status == 200
+
+    (event,) = endpoint.bus.published
+    assert f'"Extra":{text}}}'.encode() in (event.data or b"")
 
 
 @pytest.mark.parametrize(
@@ -272,26 +256,6 @@ async def test_a_confirmation_that_aws_refuses_is_answered_400(
     assert any("Invalid token" in line.get("error", "") for line in lines)
 
 
-async def test_a_role_is_assumed_with_the_credentials_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    role = "arn:aws:iam::000000000000:role/events"
-    async with sts.RoleServer() as server:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
-        options = {"roleARN": role, "accessKey": KEYS["accessKey"], "endpoint": server.url}
-        async with sns.running(options=options, url="https://events.example.com"):
-            await until(lambda: len(server.calls) == 2)
-
-    (assumed, ours, _), (subscribed, theirs, token) = server.calls
-    assert (assumed["Action"], assumed["RoleArn"], ours) == ("AssumeRole", role, ACCESS)
-    assert (theirs, token) == (sts.ACCESS, sts.TOKEN)
-    assert subscribed["TopicArn"] == TOPIC
-    assert subscribed["Protocol"] == "https"
-    assert subscribed["Endpoint"] == f"https://events.example.com{ENDPOINT}"
-
-
 # Signatures
 
 
@@ -418,8 +382,9 @@ async def test_a_certificate_of_somebody_else_is_not_even_fetched(
         (b"no certificate", 200, "there is no certificate at SigningCertURL"),
         (Signer("old", age=9).certificate, 200, "the certificate at SigningCertURL is not valid"),
         (Signer("other").certificate, 200, "the signature does not match"),
-        (b"", 404, "the signature cannot be checked"),
-        (b"x" * 70_000, 200, "the signature cannot be checked"),
+        (b"", 404, "there is no certificate at SigningCertURL"),
+        (b"", 302, "there is no certificate at SigningCertURL"),
+        (b"x" * 70_000, 200, "there is no certificate at SigningCertURL"),
     ],
 )
 async def test_without_the_right_certificate_nothing_is_let_in(
@@ -432,6 +397,23 @@ async def test_without_the_right_certificate_nothing_is_let_in(
     assert (got[0], got[1][: len(reason)], got[2]) == (400, reason, 1)
 
 
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+async def test_while_the_certificate_cannot_be_fetched_sns_is_told_to_come_again(
+    host: CertificateHost, signer: Signer, status: int
+) -> None:
+    host.content, host.status = signer.certificate, status
+    message = sent(signer.sign(notification("1")))
+    async with sns.running(options={"validateSignature": True}) as endpoint:
+        early = await endpoint.send(message)
+        assert (early.status, early.body) == (503, "the signature cannot be checked now")
+        assert int(early.headers["Retry-After"]) > 0
+        assert endpoint.bus.published == []
+        host.status = 200
+        assert (await endpoint.send(message)).status == 200
+
+    assert [sns.number(data_of(event)) for event in endpoint.bus.published] == [1]
+
+
 async def test_a_server_that_is_not_trusted_is_not_asked(
     host: CertificateHost, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,4 +422,14 @@ async def test_a_server_that_is_not_trusted_is_not_asked(
 
     got = await refusal(signer.sign(notification()), validateSignature=True)
 
-    assert (got[:2], host.fetched) == ((400, "the signature cannot be checked"), 0)
+    assert (got[:2], host.fetched) == ((503, "the signature cannot be checked now"), 0)
+
+
+async def test_a_proxy_that_is_away_is_no_fault_of_the_message(
+    host: CertificateHost, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+
+    got = await refusal(signer.sign(notification()), validateSignature=True)
+
+    assert got[:2] == (503, "the signature cannot be checked now")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -11,8 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from structlog.testing import capture_logs
 
-from tests.integration.sources._hooks import ELSEWHERE, until
+from tests.integration.sources._hooks import ELSEWHERE, silence, until
 from tests.integration.sources._providers import storage_grid as provider
+from tiphys.observe.history import History, Step
+from tiphys.observe.metrics import Metrics
+from tiphys.testing.clock import VirtualClock
 from tiphys.testing.push_sources import ENDPOINT, Answer, PushSourceContract, Sent
 from tiphys.testing.sources import data_of, make_source
 
@@ -82,6 +84,20 @@ class TestStorageGrid(PushSourceContract):
 
 
 grid = TestStorageGrid()
+
+
+class Witness(History):
+    """Keeps why events were dropped."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__(metrics)
+        self.reasons: list[str] = []
+
+    def add(
+        self, step: Step, events: tuple[str, ...], owner: str, part: str, **details: Any
+    ) -> None:
+        assert (step, len(events), owner, part) == ("filtered", 1, "es", "ev")
+        self.reasons.append(details["reason"])
 
 
 async def payload(sent: Sent, **options: Any) -> dict[str, Any]:
@@ -215,6 +231,24 @@ async def test_the_key_of_the_first_record_must_pass_the_filter(
     assert await keys(sent, filter=wanted) == passing
 
 
+async def test_what_the_key_filter_drops_is_counted_and_told_once_a_minute() -> None:
+    dropped = records(record("out/c.jpg"))
+    history = Witness(Metrics())
+    with capture_logs() as lines:
+        async with grid.running(options={"filter": {"prefix": "in/"}}, history=history) as endpoint:
+            for _ in range(3):
+                answer = await endpoint.send(dropped)
+                check_xml(answer)
+                assert "X-Event-Id" not in answer.headers
+
+    assert endpoint.bus.published == []
+    assert endpoint.value("events_filtered_total") == 3
+    assert endpoint.value("events_processing_failed_total") == 0
+    assert history.reasons == ["the key does not pass the filter"] * 3
+    (line,) = [line for line in lines if line["log_level"] == "warning"]
+    assert (line["event"], line["reason"]) == ("An event was dropped", history.reasons[0])
+
+
 async def test_a_notification_that_comes_again_has_the_same_id() -> None:
     async with grid.running() as endpoint:
         answers = [
@@ -232,6 +266,7 @@ async def test_a_notification_that_comes_again_has_the_same_id() -> None:
 async def test_endpoint_and_notifications_are_registered() -> None:
     async with provider.StorageGrid() as server:
         async with grid.running(options={"apiURL": server.api}, url=ELSEWHERE + "/") as endpoint:
+            await until(lambda: server.count("PUT") == 1)
             assert endpoint.service.status.error is None
 
         (registered,) = server.endpoints
@@ -257,12 +292,12 @@ async def test_endpoint_and_notifications_are_registered() -> None:
 async def test_an_endpoint_that_is_there_is_left_and_one_that_leads_elsewhere_is_told() -> None:
     async with provider.StorageGrid() as server:
         options = {"apiURL": server.api}
-        for _ in range(2):
+        for n in range(2):
             async with grid.running(options=options, url=ELSEWHERE):
-                pass
+                await until(lambda n=n: server.count("PUT") == n + 1)  # type: ignore[misc]
         with capture_logs() as lines:
             async with grid.running(options=options, url="https://events.example.com"):
-                pass
+                await until(lambda: server.count("PUT") == 3)
 
         assert (len(server.endpoints), server.count("POST")) == (1, 1)
         assert server.count("PUT") == 3
@@ -279,23 +314,59 @@ async def test_an_endpoint_that_is_there_is_left_and_one_that_leads_elsewhere_is
         ),
     ],
 )
-async def test_a_registration_that_fails_is_reported_in_the_words_of_the_api(
+async def test_while_the_registration_fails_the_endpoint_answers_and_the_status_says_why(
     options: dict[str, Any], problem: str
 ) -> None:
+    clock = VirtualClock()
     async with provider.StorageGrid() as server:
-
-        async def run() -> str | None:
-            options_there = {"apiURL": server.api, **options}
-            async with grid.running(options=options_there, url=ELSEWHERE) as endpoint:
-                return endpoint.service.status.error
-
+        options = {"apiURL": server.api, **options}
         with capture_logs() as lines:
-            task = asyncio.create_task(run())
-            await until(lambda: any(problem in line.get("error", "") for line in lines))
-            assert server.notifications == {"photos": ""}
-            server.notifications["unknown"] = ""
-            server.refusal = lambda call: None  # type: ignore[method-assign]
-            assert await task is None
+            async with grid.running(options=options, url=ELSEWHERE, clock=clock) as endpoint:
+                status = endpoint.service.status
+                await until(lambda: status.error is not None)
+                assert problem in (status.error or "")
+                assert status.ready
+                assert (await endpoint.send(grid.request(1))).status == 200
+                assert server.notifications == {"photos": ""}
+
+                server.notifications["unknown"] = ""
+                server.refusal = lambda call: None  # type: ignore[method-assign]
+                await until(lambda: status.error is None, clock)
+                assert any(server.notifications.values())
+
+    assert [grid.number(data_of(event)) for event in endpoint.bus.published] == [1]
+    assert any(problem in line.get("error", "") for line in lines)
+
+
+async def test_a_token_that_is_missing_is_named_and_the_endpoint_answers() -> None:
+    async with provider.StorageGrid() as server:
+        options = {"apiURL": server.api, "authToken": {"name": "grid", "key": "gone"}}
+        async with grid.running(options=options, url=ELSEWHERE) as endpoint:
+            await until(lambda: endpoint.service.status.error == "there is no grid/gone")
+            assert (endpoint.service.status.ready, server.calls) == (True, [])
+
+
+async def test_an_api_that_asks_to_wait_is_not_asked_before() -> None:
+    clock = VirtualClock()
+    async with provider.StorageGrid() as server:
+        server.fail(429, {"message": {"text": "Slow down"}}, {"Retry-After": "500"})
+        options = {"apiURL": server.api}
+        async with grid.running(options=options, url=ELSEWHERE, clock=clock) as endpoint:
+            await until(lambda: endpoint.service.status.error is not None)
+            await until(lambda: clock.monotonic() > 490, clock, 5)
+            assert len(server.calls) == 1
+            await until(lambda: server.count("PUT") == 1, clock, 5)
+            await until(lambda: endpoint.service.status.error is None)
+
+
+async def test_an_api_that_never_answers_does_not_keep_it_from_stopping() -> None:
+    server = provider.StorageGrid()
+    async with (
+        silence(server.port) as connected,
+        grid.running(options={"apiURL": server.api}, url=ELSEWHERE) as endpoint,
+    ):
+        await connected.wait()
+        assert (await endpoint.send(grid.request(1))).status == 200
 
 
 def test_what_argo_events_refuses_is_refused() -> None:

@@ -129,6 +129,33 @@ async def test_the_payload_is_what_argo_events_knows_of_an_event() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("member", "text"),
+    [
+        ("1.10", "1.10"),
+        ("123456789012345678901234", "123456789012345678901234"),
+        ("1e400", "1e400"),
+        ('{"b": 1, "a" : [ "}" ], "b": 2}', '{"b":1,"a":["}"],"b":2}'),
+        ('"\\ud83d"', '"\\ufffd"'),
+        ("null", "null"),
+    ],
+)
+async def test_the_resource_is_in_the_event_as_it_came(member: str, text: str) -> None:
+    body = delivery(data={"object": {}, "previous_attributes": {"a": 1}})
+    body = body.replace(b'"object": {}', b'"object": ' + member.encode())
+    async with stripe.running() as endpoint:
+        assert (await endpoint.send(Sent(body))).status == 200
+
+    (event,) = endpoint.bus.published
+    assert f'"previous_attributes":{{"a":1}},"object":{text}}}'.encode() in (event.data or b"")
+
+
+async def test_half_a_character_is_replaced_wherever_it_is() -> None:
+    body = delivery(account="acct_X").replace(b"acct_X", rb"acct_\ud83d")
+
+    assert (await payload(body))["event"]["account"] == "acct_\ufffd"
+
+
 async def test_members_that_are_missing_have_their_zero_values() -> None:
     body = b'{"type": "charge.failed", "account": "acct_1", "livemode": true, "request": "req_9"}'
 
@@ -165,6 +192,8 @@ async def test_previous_attributes_are_passed_on() -> None:
         delivery(data={"object": {}, "previous_attributes": 1}),
         delivery(request=5),
         delivery(request={"id": 5}),
+        delivery(request=[]),
+        delivery(created=0).replace(b"0", b"1e400"),
     ],
 )
 async def test_what_is_no_event_is_refused(body: bytes) -> None:
@@ -221,6 +250,45 @@ async def test_an_event_that_stripe_sends_again_has_the_same_id() -> None:
 )
 async def test_with_a_signing_secret_the_signature_is_demanded(sent: Sent, reason: str) -> None:
     assert await refusal(sent, signingSecret=SIGNING) == (400, reason, 1)
+
+
+@pytest.mark.parametrize(
+    ("digit", "expected"),
+    [("7", (200, "success")), ("6", (400, "the signature does not match"))],
+)
+async def test_the_signature_is_that_of_the_vector_in_stripes_own_library(
+    digit: str, expected: tuple[int, str]
+) -> None:
+    """Of the test-suite of stripe-dotnet (``EventUtilityTest``, ``event_test_signature.json``)."""
+    customer: dict[str, Any] = {
+        "id": "cus_123",
+        "object": "customer",
+        "created": 123456789,
+        "email": "test@stripe.com",
+        "livemode": False,
+        "metadata": {},
+    }
+    event = {
+        "id": "evt_123",
+        "object": "event",
+        "account": "acct_123",
+        "api_version": "2017-05-25",
+        "created": 1533204620,
+        "data": {"object": customer},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": {"id": "req_123", "idempotency_key": "idempotency-key-123"},
+        "type": "customer.created",
+    }
+    body = json.dumps(event, indent=2).encode() + b"\n"
+    signature = "2220f87ef101a04665f11cdf770523143f875572008577fa0f20882ddb9cc3c" + digit
+    clock = VirtualClock(datetime.fromtimestamp(1533204620 + 100, UTC))
+    async with signed_stripe.running(clock=clock) as endpoint:
+        endpoint.secrets["stripe/signing"] = "webhook_secret"
+        headers = {"Stripe-Signature": f"t=1533204620,v1={signature},v0={'0' * 64}"}
+        answer = await endpoint.send(Sent(body, headers))
+
+    assert (answer.status, answer.body) == expected
 
 
 async def test_one_right_signature_is_enough_while_the_secret_is_rolled() -> None:

@@ -10,10 +10,22 @@ import time
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests._ports import free_port
 from tiphys.errors import ManifestError
+from tiphys.ingest import IngestServer
+from tiphys.manifests.common import SecretRef
+from tiphys.observe.metrics import Metrics
+from tiphys.sources._runner import EventSourceRunner, Surroundings
 from tiphys.testing.push_sources import ENDPOINT, PushSourceContract, Sent
-from tiphys.testing.sources import data_of, make_source
+from tiphys.testing.sources import (
+    FixedSecrets,
+    MemoryStore,
+    data_of,
+    make_source,
+    started_bus,
+)
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
@@ -208,6 +220,60 @@ async def test_a_signature_is_demanded_and_a_forged_one_is_counted() -> None:
     assert endpoint.value("http_requests_refused_total", reason="signature") == 1
 
 
+@pytest.mark.parametrize("key", ["empty", "gone"])
+async def test_a_secret_that_is_missing_or_empty_lets_nobody_in(key: str) -> None:
+    reference = {"name": "hook", "key": key}
+    signature = hmac.new(b"", b"1", hashlib.sha256).hexdigest()
+    cases: list[tuple[dict[str, Any], dict[str, str], str]] = [
+        (
+            {"hmac": {"secret": reference, "header": "X-Signature"}},
+            {"X-Signature": signature},
+            "Error loading signature key",
+        ),
+        ({"authSecret": reference}, {"Authorization": "Bearer "}, "Error loading auth token"),
+    ]
+    for context, headers, text in cases:
+        with capture_logs() as lines:
+            async with webhook.running(**context) as endpoint:
+                endpoint.secrets["hook/empty"] = ""
+                answer = await endpoint.send(Sent(b"1", headers))
+
+        assert (answer.status, answer.body) == (500, text)
+        assert endpoint.bus.published == []
+        assert endpoint.value("http_requests_refused_total", reason="secret") == 1
+        assert any(f"hook/{key}" in line.get("error", "") for line in lines)
+
+
+async def test_the_key_of_a_signature_may_have_any_byte() -> None:
+    settings = {"secret": {"name": "hook", "key": "key"}, "header": "X-Signature"}
+    signature = hmac.new(b"\xff\x00", b"1", hashlib.sha256).hexdigest()
+    async with webhook.running(hmac=settings) as endpoint:
+        endpoint.secrets["hook/key"] = b"\xff\x00".decode("utf-8", "surrogateescape")
+        assert (await endpoint.send(Sent(b"1", {"X-Signature": signature}))).status == 200
+
+
+async def test_a_certificate_that_nobody_gives_does_not_keep_it_from_stopping() -> None:
+    class Silent(FixedSecrets):
+        asked = asyncio.Event()
+
+        async def secret(self, ref: SecretRef) -> str:
+            self.asked.set()
+            return await asyncio.get_running_loop().create_future()
+
+    keys = {"serverCertSecret": {"name": "tls", "key": "crt"}}
+    keys["serverKeySecret"] = {"name": "tls", "key": "key"}
+    secrets, ingest = Silent(), IngestServer("127.0.0.1")
+    surroundings = Surroundings(
+        await started_bus(), ingest, secrets, Metrics(), lambda *_: MemoryStore()
+    )
+    block = webhook.full_block(free_port(), **keys)
+    runner = EventSourceRunner("es", "ns", {"webhook": {"ev": block}}, surroundings)
+    await runner.start()
+    await secrets.asked.wait()
+    async with asyncio.timeout(5):  # long before the grace is over
+        await runner.stop(grace=60)
+
+
 async def test_an_address_that_sends_too_much_is_told_to_wait() -> None:
     async with webhook.running(rateLimit={"requests": 2, "period": "1h"}) as endpoint:
         answers = [await endpoint.send(Sent(b"1")) for _ in range(3)]
@@ -257,9 +323,11 @@ async def test_the_headers_of_the_answer_are_those_of_a_text() -> None:
         ({"endpoint": "", "port": "1"}, "`endpoint` is missing"),
         ({"endpoint": "/a", "port": ""}, "`port` is missing"),
         ({"endpoint": "/a", "port": "http"}, "'http' is not a port"),
+        ({"endpoint": "/{", "port": "1"}, "unbalanced braces"),
+        ({"endpoint": "/a", "port": "1", "allowedCIDRs": ["abc"]}, "'abc'"),
     ],
 )
-def test_a_place_that_makes_no_sense_is_named(context: dict[str, str], text: str) -> None:
+def test_a_place_that_makes_no_sense_is_named(context: dict[str, Any], text: str) -> None:
     (problem,) = make_source("webhook", context).check()
 
     assert text in problem

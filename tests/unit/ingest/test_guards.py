@@ -8,6 +8,7 @@ import hmac
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tiphys.errors import ManifestError, SecretError
 from tiphys.ingest import Refused, Request
@@ -17,7 +18,7 @@ from tiphys.manifests.common import SecretRef
 from tiphys.manifests.webhook import HMAC, RequestRate, WebhookContext
 from tiphys.testing.clock import VirtualClock
 
-SECRETS = {"token": "s3cret", "key": "k3y"}
+SECRETS = {"token": "s3cret", "key": "k3y", "empty": "", "binary": "k\udcff\udcfe"}
 
 
 async def secret(ref: SecretRef) -> str:
@@ -68,6 +69,25 @@ async def test_a_token_that_cannot_be_read_is_the_servers_fault() -> None:
     guard = BearerGuard(ref("gone"), secret)
 
     assert await refusal(guard, request()) == (500, "Error loading auth token", "secret")
+
+
+async def test_an_empty_token_proves_nothing_so_nobody_is_let_in() -> None:
+    guard = BearerGuard(ref("empty"), secret)
+
+    for header in ("Bearer ", "Bearer x", ""):
+        answer = await refusal(guard, request(Authorization=header))
+        assert answer == (500, "Error loading auth token", "secret")
+    with pytest.raises(Refused) as caught:
+        await guard.check(request(Authorization="Bearer "))
+    assert caught.value.cause == "s/empty is empty, so anybody could send"
+
+
+async def test_a_token_that_is_no_text_refuses_and_does_not_break() -> None:
+    guard = BearerGuard(ref("binary"), secret)
+
+    for token in ("k", "k\ufffd", "k\ufffd\ufffd"):
+        answer = await refusal(guard, request(Authorization=f"Bearer {token}"))
+        assert answer == (401, "Invalid Auth token", "token")
 
 
 async def test_a_rotated_token_counts_from_the_next_request_on(
@@ -200,6 +220,23 @@ async def test_a_signature_of_another_form_is_refused(header: str) -> None:
     assert signed(b"{}") not in refused[1]
 
 
+async def test_an_empty_key_proves_nothing_so_nobody_is_let_in() -> None:
+    guard = signature_guard(secret={"name": "s", "key": "empty"})
+    signature = hmac.new(b"", b"{}", hashlib.sha256).hexdigest()
+    answer = await refusal(guard, request(X_Signature=signature))
+
+    assert answer == (500, "Error loading signature key", "secret")
+
+
+async def test_a_key_may_have_any_byte() -> None:
+    guard = signature_guard(secret={"name": "s", "key": "binary"})
+    right = hmac.new(b"k\xff\xfe", b"{}", hashlib.sha256).hexdigest()
+
+    assert await refusal(guard, request(X_Signature=right)) is None
+    wrong = await refusal(guard, request(X_Signature=signed(b"{}")))
+    assert wrong == (401, "the signature does not match", "signature")
+
+
 async def test_a_key_that_cannot_be_read_is_the_servers_fault() -> None:
     guard = signature_guard(secret={"name": "s", "key": "gone"})
 
@@ -244,7 +281,7 @@ async def test_the_time_is_under_the_signature() -> None:
 
 
 def test_a_tolerance_that_lets_nothing_pass_is_refused() -> None:
-    with pytest.raises(ManifestError, match="tolerance"):
+    with pytest.raises(ValidationError, match="tolerance"):
         signature_guard(tolerance="0s")
 
 

@@ -7,16 +7,15 @@ It sees the request as it came: the ``Authorization`` header is not masked yet.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from tiphys.aio import Clock
 from tiphys.ingest._types import Request
+from tiphys.ingest.guards._key import SecretReader
 from tiphys.ingest.guards.bearer import BearerGuard
 from tiphys.ingest.guards.networks import NetworkGuard
 from tiphys.ingest.guards.rate import RateGuard
 from tiphys.ingest.guards.signature import SignatureGuard
-from tiphys.manifests.common import SecretRef
 from tiphys.manifests.webhook import WebhookContext
 
 __all__ = [
@@ -38,7 +37,7 @@ class Guard(Protocol):
 
 
 def guards_of(
-    webhook: WebhookContext, secret: Callable[[SecretRef], Awaitable[str]], clock: Clock
+    webhook: WebhookContext, secret: SecretReader, clock: Clock
 ) -> tuple[list[Guard], list[Guard]]:
     """
     The guards that a webhook context asks for: before the body is read, cheapest first, and after.

@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable
 
 from tiphys.aio import Clock
-from tiphys.errors import ManifestError, SecretError
 from tiphys.ingest._types import Refused, Request
+from tiphys.ingest.guards._key import SecretReader, key_of
 from tiphys.ingest.headers import canonical_name
-from tiphys.manifests.common import SecretRef
 from tiphys.manifests.webhook import HMAC
 
 
@@ -23,11 +21,7 @@ class SignatureGuard:
     that was recorded cannot be sent again later.  The Secret is read for every request.
     """
 
-    def __init__(
-        self, settings: HMAC, secret: Callable[[SecretRef], Awaitable[str]], clock: Clock
-    ) -> None:
-        if settings.tolerance <= 0:
-            raise ManifestError("a tolerance must be positive", path="hmac.tolerance")
+    def __init__(self, settings: HMAC, secret: SecretReader, clock: Clock) -> None:
         self._settings = settings
         self._secret = secret
         self._clock = clock
@@ -38,13 +32,8 @@ class SignatureGuard:
         """Refuse a request whose signature is missing, wrong or stale."""
         given = self._given(request.header(self._header))
         covered = self._fresh_time(request) + request.body
-        try:
-            key = await self._secret(self._settings.secret)
-        except SecretError as error:
-            raise Refused(
-                500, "Error loading signature key", reason="secret", cause=str(error)
-            ) from None
-        expected = hmac.digest(key.encode(), covered, self._settings.algorithm)
+        key = await key_of(self._settings.secret, self._secret, "Error loading signature key")
+        expected = hmac.digest(key, covered, self._settings.algorithm)
         if not hmac.compare_digest(given, expected):
             raise Refused(401, "the signature does not match", reason="signature")
 

@@ -10,6 +10,7 @@ import orjson
 
 SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^" \t\r\n]+')
+_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]')
 _ESCAPED = (
     (b"<", b"\\u003c"),
     (b">", b"\\u003e"),
@@ -40,6 +41,32 @@ def raw_json(body: bytes) -> orjson.Fragment:
         for character, escape in _ESCAPED:  # only inside strings, because the text is JSON
             compact = compact.replace(character, escape)
     return orjson.Fragment(compact)
+
+
+def raw_members(value: orjson.Fragment) -> dict[str, orjson.Fragment] | None:
+    """
+    The members of an object that :func:`raw_json` made, each with its text; None for another value.
+
+    Of members with one name the last counts.  Names are what they say, unescaped.
+    """
+    text = orjson.dumps(value)
+    if not text.startswith(b"{"):
+        return None
+    members: dict[str, orjson.Fragment] = {}
+    depth, name, start = 0, b"", 0
+    for mark in _MARK.finditer(text):
+        token = mark[0]
+        if token in b"[{":
+            depth += 1
+        elif depth > 1:
+            depth -= token in b"]}"
+        elif token.startswith(b'"'):
+            if not name:
+                name, start = token, mark.end() + 1
+        elif name:  # a comma, or the end
+            members[orjson.loads(name)] = orjson.Fragment(text[start : mark.start()])
+            name = b""
+    return members
 
 
 def embedded(body: bytes, *, as_json: bool) -> orjson.Fragment | str:

@@ -25,6 +25,7 @@ CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "T
 HASHES = {"1": "SHA1", "2": "SHA256"}  # by SignatureVersion
 LARGEST = 65 << 10  # bytes of a certificate
 KEPT = 8  # certificates; SNS uses one for months
+BUSY = (408, 429)  # statuses after which another attempt may fare better, beside those from 500 on
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -58,7 +59,7 @@ class Signatures:
         """
         Demand that SNS has signed *message*, which has all its members, empty where need be.
 
-        Raises :exc:`BadSignature`, and :exc:`SourceError` when the certificate cannot be had.
+        Raises :exc:`BadSignature`, and :exc:`SourceError` when the certificate cannot be had now.
         """
         algorithm = HASHES.get(message["SignatureVersion"])
         if algorithm is None:
@@ -117,7 +118,7 @@ def _certificate_url(text: str) -> URL:
 
 
 async def _fetch(url: URL) -> bytes:
-    """Raises :exc:`SourceError`."""
+    """Raises :exc:`SourceError` where it may work later, and :exc:`BadSignature` otherwise."""
     try:
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT, trust_env=True) as session,
@@ -128,6 +129,8 @@ async def _fetch(url: URL) -> bytes:
                 content += await answer.content.read(LARGEST + 1 - len(content))
     except (aiohttp.ClientError, OSError) as error:
         raise SourceError(f"the certificate of SNS cannot be fetched: {reason(error)}") from error
-    if answer.status != 200 or len(content) > LARGEST:
+    if answer.status >= 500 or answer.status in BUSY:
         raise SourceError(f"{url.host} gives no certificate: status {answer.status}")
+    if answer.status != 200 or len(content) > LARGEST:
+        raise BadSignature("there is no certificate at SigningCertURL")
     return content

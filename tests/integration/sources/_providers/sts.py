@@ -12,7 +12,7 @@ ASSUMED = f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-1
     <AccessKeyId>{ACCESS}</AccessKeyId>
     <SecretAccessKey>wJalrXUtnFEMI</SecretAccessKey>
     <SessionToken>{TOKEN}</SessionToken>
-    <Expiration>2040-01-01T00:00:00Z</Expiration>
+    <Expiration>{{expiration}}</Expiration>
   </Credentials></AssumeRoleResult>
 </AssumeRoleResponse>"""
 SUBSCRIBED = """<SubscribeResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">
@@ -21,10 +21,15 @@ SUBSCRIBED = """<SubscribeResponse xmlns="http://sns.amazonaws.com/doc/2010-03-3
 
 
 class RoleServer:
-    """Answers ``AssumeRole`` and ``Subscribe``; *calls* has the form and credential of each."""
+    """
+    Answers ``AssumeRole`` and ``Subscribe``; *calls* has the form and credential of each.
 
-    def __init__(self) -> None:
+    Credentials of the role are good until *expiration*.
+    """
+
+    def __init__(self, expiration: str = "2040-01-01T00:00:00Z") -> None:
         self.calls: list[tuple[dict[str, str], str, str]] = []
+        self.expiration = expiration
         app = web.Application()
         app.router.add_post("/", self._answer)
         self._runner = web.AppRunner(app, access_log=None)
@@ -45,5 +50,6 @@ class RoleServer:
         form = {name: str(value) for name, value in (await request.post()).items()}
         signed = request.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
         self.calls.append((form, signed, request.headers.get("X-Amz-Security-Token", "")))
-        text = ASSUMED if form["Action"] == "AssumeRole" else SUBSCRIBED
+        assumes = form["Action"] == "AssumeRole"
+        text = ASSUMED.format(expiration=self.expiration) if assumes else SUBSCRIBED
         return web.Response(text=text, content_type="text/xml")
