@@ -18,7 +18,7 @@ from tiphys.manifests import conditions
 from tiphys.manifests.common import BackoffBlock
 from tiphys.manifests.conditions import Condition
 from tiphys.manifests.known import TRIGGER_TYPES
-from tiphys.manifests.sensor import Dependency, Policy, RateLimit, SensorSpec, Trigger
+from tiphys.manifests.sensor import Dependency, Filters, Policy, RateLimit, SensorSpec, Trigger
 from tiphys.sensors.filters import DependencyFilter, compile_filters
 from tiphys.sensors.flow.plan import FlowPlan, awaited, plan_flow
 from tiphys.sensors.parameters import CompiledParameter, compile_parameters
@@ -215,6 +215,15 @@ def _dependency(dependency: Dependency) -> DependencyPlan:
         transform = None
         if block is not None and (block.jq or block.script):
             transform = compile_transform(block.jq or None, block.script or None)
-        return dataclasses.replace(plan, transform=transform, filter=compile_filters(dependency))
+        compiled = compile_filters(_without_empty_lists(dependency))
+        return dataclasses.replace(plan, transform=transform, filter=compiled)
     except LanguageError as error:
         return dataclasses.replace(plan, problem=str(error))
+
+
+def _without_empty_lists(dependency: Dependency) -> Dependency:
+    """*dependency* whose filters have no empty list, which counts as absent (spec: sensors 0)."""
+    if dependency.filters is None:
+        return dependency
+    given = {name: value for name, value in dependency.filters if value != []}
+    return dependency.model_copy(update={"filters": Filters(**given)})

@@ -54,11 +54,20 @@ def test_an_exact_name_comes_before_one_with_other_dashes() -> None:
 
 
 def test_every_declared_name_can_be_used() -> None:
-    names = ["1st", "kafka.orders", "in", "true", "len", "with blank"]
+    names = ["1st", "kafka.orders", "in", "true", "len", "_a", "with blank"]
 
-    assert parse("1st && kafka.orders && in && true && len && 'with blank'", names).names == tuple(
-        names
-    )
+    text = "1st && kafka.orders && in && true && len && _a && 'with blank'"
+    assert parse(text, names).names == tuple(names)
+
+
+def test_dashes_and_digits_may_stand_in_names() -> None:
+    names = ["dep-1", "dep_1a", "dep-3"]
+
+    assert parse("dep-1 || dep-1a || dep-3", names).names == tuple(names)
+
+
+def test_a_dependency_may_stand_in_both_sides_of_an_or() -> None:
+    assert parse("a || a && b", NAMES).holds({"a"})
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ GOOD = [
     "absence: {after: 10m}",
     "absence: {dependency: b, after: 10m}",
 ]
+NO_NUMBER = "write a duration such as `30s`"
 BAD = [
     ("concurrency: 0", "concurrency", "`concurrency` must be at least 1"),
     ("orderBy: '$['", "orderBy", "this path does not compile"),
@@ -53,6 +54,13 @@ BAD = [
     ("conditionsJoin: {key: id}", "conditionsJoin.window", "`window` is missing"),
     ("conditionsJoin: {key: {a: id}, window: 1h}", "conditionsJoin.key", "no path for `b`"),
     ("absence: {dependency: b}", "absence.after", "`after` is missing"),
+    ("debounce: {period: 30}", "debounce.period", NO_NUMBER),
+    ("debounce: {period: 0.5}", "debounce.period", NO_NUMBER),
+    ("batch: {count: 2, period: 60000000000}", "batch.period", NO_NUMBER),
+    ("throttle: {period: 1}", "throttle.period", NO_NUMBER),
+    ('blackout: [{cron: "0 3 * * *", duration: 2}]', "blackout[0].duration", NO_NUMBER),
+    ("conditionsJoin: {key: id, window: 1}", "conditionsJoin.window", NO_NUMBER),
+    ("absence: {after: 10}", "absence.after", NO_NUMBER),
     ("absence: {dependency: c, after: 1h}", "absence.dependency", "no dependency `c`"),
 ]
 
@@ -93,6 +101,7 @@ def test_a_condition_that_needs_the_awaited_event_cannot_act_on_its_absence() ->
         ("dedupe: {key: id, window: 1h}", "", ""),
         ("dedupe: {window: 1h}", "dedupe.key", "`key` is missing"),
         ("dedupe: {key: id}", "dedupe.window", "`window` is missing"),
+        ("dedupe: {key: id, window: 3600}", "dedupe.window", NO_NUMBER),
         ("startFrom: 24h", "", ""),
         ("startFrom: yesterday", "startFrom", "`yesterday` is neither `new`, `all`"),
         ("startFrom: '2026-01-01T00:00:00'", "startFrom", "has no zone"),
@@ -103,6 +112,19 @@ def test_dependencies_are_checked(field: str, path: str, message: str) -> None:
 
     assert [found for found, _ in errors] == ([f"dependencies[0].{path}"] if path else [])
     assert not errors or message in errors[0][1]
+
+
+@pytest.mark.parametrize("text", ["2026-01-01", "2026-01-01T00:00", "2026-01-01T00:00:00"])
+def test_a_time_without_a_zone_comes_with_one_that_works(text: str) -> None:
+    def told(start_from: str) -> list[str]:
+        field = f"startFrom: {start_from}"
+        errors = sensor_errors(f"[{{name: a, eventSourceName: s, eventName: a, {field}}}]")
+        return [message for _, message in errors]
+
+    advice = "2026-01-01T00:00:00Z"
+
+    assert told(text) == [f"the time `{text}` has no zone; write `{advice}` for UTC"]
+    assert told(advice) == []
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,77 @@ def test_append_and_prepend_join_texts(text: str, before: str) -> None:
         assert json.loads(result) == {"x": expected}
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"dataKey": "k", "contextKey": "subject"}, "v"),
+        (
+            {"dataTemplate": "{{ .Input.k }}!", "contextTemplate": "{{ .Input.subject }}"},
+            "v!",
+        ),
+        ({"dataTemplate": "{{ .Input.name.non_exist }}", "dataKey": "k"}, "v"),
+        ({"dataTemplate": "{{ no }}", "dataKey": "k"}, "v"),
+        ({"dataTemplate": "{{ .Input.n }}"}, "1e+06"),
+        ({"dataKey": "big"}, "12345678901234567890"),
+        ({"value": "default"}, "default"),
+    ],
+)
+def test_data_comes_before_context_and_a_key_after_a_failed_template(
+    source: dict[str, str], expected: str
+) -> None:
+    data = {"k": "v", "n": 1000000, "big": 12345678901234567890, "name": "x"}
+    compiled = compile_parameters([parameter(src={"dependencyName": "d", **source}, dest="x")])
+
+    assert json.loads(parameters.apply("{}", compiled, {"d": event(data)})) == {"x": expected}
+
+
+def test_a_failed_data_template_does_not_fall_back_to_the_context() -> None:
+    source = {"dependencyName": "d", "contextKey": "subject", "dataTemplate": "{{ .Input.no }}"}
+    compiled = compile_parameters([parameter(src=source, dest="x")])
+
+    with pytest.raises(ParameterError):
+        parameters.apply("{}", compiled, {"d": event({})})
+
+
+@pytest.mark.parametrize("operation", ["", "append", "nonsense"])
+def test_a_parameter_of_a_dependency_that_did_not_come_is_skipped_whatever_its_operation(
+    operation: str,
+) -> None:
+    source = {"dependencyName": "gone", "dataKey": "k"}
+    compiled = compile_parameters([parameter(src=source, dest="x", operation=operation)])
+
+    assert parameters.apply('{"x":"y"}', compiled, {"d": event({"k": "v"})}) == '{"x":"y"}'
+
+
+@pytest.mark.parametrize(
+    ("target", "dest", "value", "expected"),
+    [
+        ({"p": [{"v": 1}, {"v": 2}]}, "p.#.v", "z", {"p": [{"v": "[1,2]z"}, {"v": "[1,2]z"}]}),
+        ({"x": "Years: "}, "x", 100, {"x": "Years: 100"}),
+        ({}, "x", [1, 2], {"x": [1, 2]}),
+        ({"x": None}, "x", "z", {"x": "z"}),
+        ({"x": {"a": 1}}, "x", "z", {"x": '{"a":1}z'}),
+        ({"x": 5}, "x", "z", {"x": "5z"}),
+    ],
+)
+def test_append_joins_the_text_of_what_is_there(
+    target: Any, dest: str, value: Any, expected: Any
+) -> None:
+    source = {"dependencyName": "d", "dataKey": "k", "useRawData": True}
+    compiled = compile_parameters([parameter(src=source, dest=dest, operation="append")])
+    text = json.dumps(target, separators=(",", ":"))
+
+    assert json.loads(parameters.apply(text, compiled, {"d": event({"k": value})})) == expected
+
+
+def test_a_query_sets_only_what_is_there() -> None:
+    source = {"dependencyName": "d", "dataKey": "k"}
+    compiled = compile_parameters([parameter(src=source, dest='p.#(name=="y").value')])
+    target = '{"p":[{"name":"y"}]}'
+
+    assert parameters.apply(target, compiled, {"d": event({"k": "v"})}) == target
+
+
 def test_a_payload_entry_of_a_dependency_that_did_not_come_is_left_out() -> None:
     compiled = compile_parameters(
         [

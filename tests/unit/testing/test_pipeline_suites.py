@@ -390,6 +390,26 @@ async def test_coverage_lists_what_no_test_exercises(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "expect", "exercised", "gaps"),
+    [
+        ("n", {"trigger": "act"}, 1, [("sensor/report", "never acts")]),
+        ("missing", [{"trigger": "act", "error": "missing"}, {"trigger": "report"}], 2, []),
+    ],
+)
+async def test_a_dlq_trigger_is_exercised_only_when_it_acted(
+    tmp_path: Path, path: str, expect: Any, exercised: int, gaps: list[tuple[str, str]]
+) -> None:
+    fallback = trigger("report", atLeastOnce=True)
+    act = trigger("act", http(value("n", path)), atLeastOnce=True, dlqTrigger=fallback)
+    write(tmp_path, [dependency("a")], [act])
+
+    coverage = await covered(tmp_path, {"events": [EVENT], "expect": expect})
+
+    assert coverage.totals["triggers"] == (exercised, 2)
+    assert [(gap.what, gap.missing) for gap in coverage.gaps] == gaps
+
+
 async def test_nothing_is_missing_where_everything_was_exercised(folder: Path) -> None:
     coverage = await covered(
         folder,

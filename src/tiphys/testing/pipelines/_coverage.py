@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tiphys.testing.pipelines._pipeline import Pipeline, Run
+from tiphys.testing.pipelines._sensors import DrySensor
 from tiphys.testing.pipelines._sources import FILTER
 
 Part = tuple[str, str, str, str]
@@ -29,8 +30,8 @@ class Coverage:
     """
     Collects what runs exercised.
 
-    A trigger is exercised when it acted, a part of a filter when it let an event pass and refused
-    another.
+    A trigger or ``dlqTrigger`` is exercised when it acted, a part of a filter when it let an event
+    pass and refused another.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class Coverage:
         """Take the manifests of *pipeline* and *runs* of it into account."""
         files = {name: s.manifest.origin.file for name, s in pipeline.sensors.items()}
         for sensor in pipeline.sensors.values():
-            for name in sensor.triggers:
+            for name in _actors(sensor):
                 self._triggers.setdefault((files[sensor.name], sensor.name, name), False)
             for parts in sensor.filters:
                 for part in parts.parts:
@@ -88,6 +89,14 @@ class Coverage:
     def _declare(self, key: Part, text: str) -> None:
         self._filters.setdefault(key, set())
         self._texts[key] = " ".join(text.split())
+
+
+def _actors(sensor: DrySensor) -> Iterator[str]:
+    """The names of the triggers that can run, each followed by that of its ``dlqTrigger``."""
+    for name, trigger in sensor.triggers.items():
+        yield name
+        if trigger.fallback is not None:
+            yield trigger.fallback.plan.name
 
 
 def _missing(outcomes: set[bool]) -> str:
