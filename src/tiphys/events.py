@@ -147,3 +147,16 @@ def _skip_space(text: str, position: int) -> int:
     while text[position] in " \t\r\n":
         position += 1
     return position
+
+
+def any_json(value: Any) -> bytes:
+    """
+    JSON for records of what happened, which must not fail.
+
+    Numbers beyond 64 bits keep their digits, halves of characters become question marks, and what
+    JSON has no form for becomes its text.
+    """
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace")

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from tiphys.errors import TiphysError
+from tiphys.events import any_json
 from tiphys.observe.metrics import Metrics
 
 JOURNAL = "history"
@@ -111,7 +112,7 @@ class History:
 
 def encode(records: Sequence[_Plain]) -> bytes:
     """Records as one JSON list; a single call for all of them is the cheapest."""
-    return orjson.dumps(records, default=str)
+    return any_json(records)
 
 
 def decode(body: bytes, event_id: str = "") -> Iterator[Record]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
-import orjson
 import structlog
+
+from tiphys.events import any_json
 
 Format = Literal["auto", "human", "json"]
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
@@ -21,6 +23,8 @@ def set_up(form: Format = "auto", level: str = "info", stream: TextIO | None = N
     Unknown levels count as ``info``.  Lines of libraries appear from ``warning`` on.
     """
     stream = stream or sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # a line must come, whatever is in it
     human = form == "human" or (form == "auto" and stream.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -85,8 +89,8 @@ def _json_line(_logger: object, _name: str, fields: MutableMapping[str, Any]) ->
         "ts": fields.pop("timestamp", ""),
         "logger": fields.pop("logger", ""),
         "msg": fields.pop("event", ""),
-        **fields,
     }
+    line |= {name: value for name, value in fields.items() if name not in line}
     if "exception" in line:
         line["stacktrace"] = line.pop("exception")
-    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return any_json(line).decode()

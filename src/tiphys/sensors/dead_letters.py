@@ -18,7 +18,7 @@ import orjson
 
 from tiphys.bus import Bus, Journal, Limits, Record
 from tiphys.errors import EventTooLarge, ManifestError
-from tiphys.events import CloudEvent, timestamp
+from tiphys.events import CloudEvent, any_json, timestamp
 from tiphys.languages import gjson
 
 JOURNAL = "dead-letters"
@@ -67,7 +67,7 @@ class DeadLetter:
 
     def encode(self) -> bytes:
         """JSON; the events as on the bus."""
-        head = orjson.dumps(self.summary())
+        head = any_json(self.summary())
         events = b",".join(
             orjson.dumps(name) + b":" + event.encode() for name, event in self.events.items()
         )

@@ -93,3 +93,12 @@ async def test_two_who_write_at_once_write_each_record_once() -> None:
     await asyncio.gather(history.flush(slowly), history.flush(slowly))
 
     assert [record.events[0] for body in bodies for record in decode(body)] == ids
+
+
+async def test_a_record_that_json_has_no_form_for_holds_up_no_other() -> None:
+    history = History(Metrics())
+    history.add("filtered", ("one",), "sn", "t", reason="half a character: \ud800", n=10**30)
+    history.add("published", ("two",), "es", "ev")
+    (message,) = await written(history)
+
+    assert [record.events for record in decode(message)] == [("one",), ("two",)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tiphys.bus import Record
@@ -171,3 +173,12 @@ async def test_letters_lie_under_their_sensor_trigger_and_id(letters: DeadLetter
 
     records: list[Record] = [record async for record in letters.journal.read()]
     assert [record.subject for record in records] == ["sn.t_u.i_d"]
+
+
+async def test_a_letter_with_what_json_has_no_form_for_is_kept(letters: DeadLetters) -> None:
+    block = {"number": 10**30, "text": "half a character: \ud800"}
+    await letters.store(dataclasses.replace(letter("odd"), block=block))
+    found = await letters.get("odd")
+
+    assert found is not None
+    assert found[1].block["text"] == "half a character: ?"
