@@ -30,6 +30,7 @@ from pathlib import Path
 
 from tiphys.errors import BusUnavailable, ManifestError
 from tiphys.languages import LanguageError, durations
+from tiphys.system import write_whole
 
 _LOG_SIZE = 4 * 1024 * 1024  # bytes of a log file
 _LOG_FILES = 2  # kept besides the current one
@@ -198,14 +199,7 @@ jetstream {{
     def _write(self, path: Path, text: str) -> None:
         """Write *path* as a whole or not at all, readable by the owner only."""
         with self._writing():
-            new = path.with_suffix(".new")
-            new.unlink(missing_ok=True)
-            new.touch(mode=0o600)
-            with new.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
+            write_whole(path, text)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
-import ipaddress
 import os
 import secrets
 import signal
@@ -28,6 +27,7 @@ from tiphys.observe.metrics import Metrics
 from tiphys.runtime.standalone import Changes, Options, Standalone
 from tiphys.runtime.watch import changes
 from tiphys.runtime.web import metrics_application, serving
+from tiphys.system import is_loopback, write_whole
 from tiphys.triggers import Egress
 
 log = structlog.get_logger("argo-events.standalone")
@@ -143,7 +143,7 @@ class Door:
         :exc:`TiphysError` when that cannot be.
         """
         given = self.given_token.strip()
-        if given or _is_loopback(self.host):
+        if given or is_loopback(self.host):
             return given
         path = data_dir / "api-token"
         try:
@@ -169,14 +169,7 @@ class Door:
         """A new token, in *path* as a whole or not at all."""
         token = secrets.token_urlsafe(32)
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600)
-        with new.open("w") as file:
-            file.write(token)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+        write_whole(path, token)
         return token
 
 
@@ -184,14 +177,6 @@ def _loop() -> asyncio.AbstractEventLoop:
     import uvloop  # takes a while to import, and other commands do not need it
 
     return uvloop.new_event_loop()
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine can reach *host*."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def _run(options: Options, metrics_port: int, door: Door, *, watch: bool) -> int:

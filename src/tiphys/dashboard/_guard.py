@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tiphys.dashboard._operations import answer
+from tiphys.system import is_loopback
 
 READING = ("GET", "HEAD")
 AUTHORITY = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d*)?")  # RFC 3986, section 3.2
@@ -53,10 +53,5 @@ def _is_loopback_origin(origin: str) -> bool:
 
 def _is_loopback(authority: str) -> bool:
     """Whether *authority*, a host with or without its port, is of the loopback."""
-    if (parts := AUTHORITY.fullmatch(authority)) is None:
-        return False
-    host = parts[1].strip("[]").lower()
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    parts = AUTHORITY.fullmatch(authority)
+    return parts is not None and is_loopback(parts[1].strip("[]"))

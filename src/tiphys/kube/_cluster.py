@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import ipaddress
 import os
 import ssl
 from pathlib import Path
@@ -25,6 +24,7 @@ from tiphys.kube._credentials import (
     load_pair,
 )
 from tiphys.kube._kubeconfig import Entry
+from tiphys.system import is_loopback
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -50,7 +50,7 @@ class Cluster:
     @property
     def loopback(self) -> bool:
         """Whether the server is on this machine."""
-        return _is_loopback(self.server.host or "")
+        return is_loopback(self.server.host or "")
 
     @property
     def takes_credentials(self) -> bool:
@@ -209,10 +209,3 @@ def _plugin(settings: dict[str, Any], cluster: Entry, directory: Path, origin: s
         settings.get("installHint") or "",
         told,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -270,8 +270,12 @@ async def test_a_certificate_that_nobody_gives_does_not_keep_it_from_stopping() 
     runner = EventSourceRunner("es", "ns", {"webhook": {"ev": block}}, surroundings)
     await runner.start()
     await secrets.asked.wait()
+    (status,) = runner.statuses
+    assert status.running
     async with asyncio.timeout(5):  # long before the grace is over
         await runner.stop(grace=60)
+
+    assert not status.running
 
 
 async def test_an_address_that_sends_too_much_is_told_to_wait() -> None:
