@@ -3,7 +3,8 @@ The whole engine under fire: six kinds of sensors, numbered events, and kills at
 
 Accepted − executed − dead-lettered is zero for each sensor that acknowledges after acting; what is
 executed again carries the key of the first execution, so that a target which remembers keys does
-nothing twice.  The order per key and the rate limit hold, too.
+nothing twice.  With ``atLeastOnce: false`` nothing is executed again.  The order per key and the
+rate limit hold, too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ FOURTH = {"expr": "n % 4 == 0", "fields": [{"name": "n", "path": "body.n"}]}
 RATE = 150  # actions a second; fewer events come on the average, more wait after a kill
 LIMITED_AT_ONCE = 32  # actions of the limited sensor that are under way at once
 WINDOW = 5.0  # seconds in which actions are counted
-FLUSH = 1.0  # seconds, at most, after which nats-server has written what it has confirmed
 
 
 def pipelines(port: int, url: str) -> str:
@@ -144,8 +144,7 @@ async def test_under_fire_nothing_is_lost_repetitions_have_their_key_and_order_a
         hook = Keyed(f"http://127.0.0.1:{port}/hook")
         pair = Ledger(f"http://127.0.0.1:{port}/pair")
         partners = range(0, EVENTS, 20)
-        killed: list[float] = []
-        async with background(kill_at_random(program, 4, PAUSES, killed)):
+        async with background(kill_at_random(program, 4, PAUSES)):
             # One sender a key, so that the events of a key are accepted in order.
             keys = [hook.send(range(key, EVENTS, KEYS), senders=1) for key in range(KEYS)]
             await asyncio.gather(pair.send(partners), *keys)
@@ -172,10 +171,9 @@ async def test_under_fire_nothing_is_lost_repetitions_have_their_key_and_order_a
     for executions in targets.executions.values():
         _assert_one_key_per_event(executions)
     _assert_rate(targets.executions["limited"])
-    # What was under way at a kill is lost here; nothing is done twice, but for what nats-server
-    # had confirmed and not written when it was killed with the program.
-    assert len(targets.numbers("once")) > EVENTS / 4 / 2
-    assert _repeated(targets.executions["once"], killed) == []
+    # What was under way at a kill may be lost here.
+    assert len(targets.numbers("once")) > EVENTS / 4 * 0.9
+    assert _repeated(targets.executions["once"]) == []
 
 
 def _assert_order(actions: list[dict[str, Any]]) -> None:
@@ -199,15 +197,10 @@ def _assert_one_key_per_event(executions: Iterable[Execution]) -> None:
     assert {key: found for key, found in events.items() if len(found) > 1} == {}
 
 
-def _repeated(executions: Sequence[Execution], killed: Sequence[float]) -> list[str]:
-    """The keys that came again, other than after a kill right behind their first time."""
-    first: dict[str, float] = {}
-    return [
-        execution.key
-        for execution in executions
-        if (at := first.setdefault(execution.key, execution.at)) != execution.at
-        and not any(at - FLUSH < moment < at + FLUSH for moment in killed)
-    ]
+def _repeated(executions: Sequence[Execution]) -> list[str]:
+    """The keys that came more than once."""
+    counts = collections.Counter(execution.key for execution in executions)
+    return [key for key, count in counts.items() if count > 1]
 
 
 def _assert_rate(executions: Sequence[Execution]) -> None:

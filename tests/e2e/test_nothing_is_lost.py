@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
@@ -54,22 +53,13 @@ class Ledger:
 
 
 async def kill_at_random(
-    program: Program,
-    seed: int,
-    pauses: tuple[float, float] = (0.3, 1.5),
-    both: list[float] | None = None,
+    program: Program, seed: int, pauses: tuple[float, float] = (0.3, 1.5)
 ) -> None:
-    """
-    Kill the bus, the program, or both, again and again, until cancelled.
-
-    The moments at which both were killed are added to *both*.
-    """
+    """Kill the bus, the program, or both, again and again, until cancelled."""
     chance = random.Random(seed)
     while True:
         await asyncio.sleep(chance.uniform(*pauses))
         what = chance.choice(["bus", "program", "both"])
-        if what == "both" and both is not None:
-            both.append(time.monotonic())
         if what in ("bus", "both"):
             program.kill_nats_server()
         if what in ("program", "both"):

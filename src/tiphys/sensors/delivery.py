@@ -4,13 +4,16 @@ Carries one trigger's messages from the bus to its actions (design: delivery, ru
 Messages of a subscription are decided on one after the other, in stream order; only actions run
 concurrently, up to a bound.  A message is acknowledged when nothing depends on it any more: its
 actions are done or dead-lettered, or its event is held for a condition, or it did not pass.
+
+With ``atLeastOnce: false`` a message whose actions had begun may come again as well: after a crash,
+or because the bus lost an acknowledgement.  Their claims tell; then nothing is done, and said so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 import structlog
@@ -20,12 +23,14 @@ from tiphys.aio import Clock, Recent, stop
 from tiphys.bus import Delivery, Subscription
 from tiphys.errors import BusError, EventDecodeError, TiphysError
 from tiphys.events import CloudEvent
+from tiphys.sensors.claims import Claims
 from tiphys.sensors.decisions import Decision, Note, TriggerDecisions
 from tiphys.sensors.event import Event
 from tiphys.sensors.execution import Execution
 from tiphys.sensors.plan import Acknowledgement, TriggerPlan
 from tiphys.sensors.state import Position
 
+REPEATED = "its action had begun before; with `atLeastOnce: false` nothing is repeated"
 STOPPED = "the sensor stopped before everything was done that was asked for"
 
 T = TypeVar("T")
@@ -60,7 +65,11 @@ class Work:
 
 
 class TriggerDelivery:
-    """Everything between the subscriptions of one trigger and its actions."""
+    """
+    Everything between the subscriptions of one trigger and its actions.
+
+    *claims* are those of a trigger whose actions must not be repeated.
+    """
 
     def __init__(
         self,
@@ -72,6 +81,7 @@ class TriggerDelivery:
         pending: Gauge,
         note: Note,
         clock: Clock,
+        claims: Claims | None = None,
     ) -> None:
         self.plan = plan
         self.decisions = decisions
@@ -79,6 +89,7 @@ class TriggerDelivery:
         self._clock = clock
         self._note = note
         self._pending = pending
+        self._claims = claims
         self._in_order = asyncio.Lock()
         self._slots = asyncio.Semaphore(plan.concurrency)
         self._work: dict[int, Work] = {}
@@ -93,10 +104,12 @@ class TriggerDelivery:
 
     async def open(self, subscriptions: int) -> None:
         """Get ready to consume from so many subscriptions."""
+        if self._claims is not None:
+            await self._claims.open()
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What must run beside consuming, until cancelled; :meth:`keep_alive` also after it."""
-        return []
+        return [] if self._claims is None else [self._claims.tidy()]
 
     async def in_turn(
         self, events: Mapping[str, Event], act: Callable[[], Coroutine[Any, Any, T]]
@@ -254,28 +267,35 @@ class TriggerDelivery:
         self, work: Work, decisions: list[Decision], settled: Callable[[], None] | None = None
     ) -> None:
         """
-        Run the actions of a message, and acknowledge it before or afterwards.
+        Run the actions of a message, and acknowledge it afterwards.
 
         *settled* is called once that is confirmed.
         """
-        before = self.plan.acknowledgement is Acknowledgement.BEFORE
+        name = work.position.name
         try:
-            if before and not await self._settle(work):
-                self._recent.discard(work.event_id)  # the actions follow when it comes again
-                return
-            if before and settled is not None:
-                settled()
+            begins = bool(decisions) and await self._may_begin(name, [work.event_id])
             for decision in decisions:
-                await self.execution.carry_out(decision.action)
+                if begins:
+                    await self.execution.carry_out(decision.action)
                 await self.decisions.done(work.position, decision)
-            if not before and await self._settle(work) and settled is not None:
+            if await self._settle(work) and settled is not None:
                 settled()
+            if decisions and self._claims is not None:
+                self._claims.settled(name)
         except Exception:
             self._recent.discard(work.event_id)  # it comes again, and is no duplicate then
             raise
         finally:
             self._work.pop(work.delivery.sequence, None)
             self._pending.set(len(self._work))
+
+    async def _may_begin(self, name: str, event_ids: Iterable[str]) -> bool:
+        """Whether what *name* stands for may act; false when that must not be repeated."""
+        if self._claims is None or await self._claims.lay(name):
+            return True
+        self._note("duplicate", *event_ids, reason=REPEATED)
+        self._log.warning("An action is not repeated", eventIDs=list(event_ids), reason=REPEATED)
+        return False
 
     async def _settle(self, work: Work) -> bool:
         """Acknowledge; false when the bus did not confirm, and the message will come again."""

@@ -35,7 +35,7 @@ class Acknowledgement(enum.Enum):
     """When a message is acknowledged, seen from the action (design: delivery, rule 3)."""
 
     AFTER_IN_ORDER = "after, one at a time"
-    BEFORE = "before"
+    CLAIMED = "after, never repeated"
     AFTER = "after"
 
 
@@ -189,7 +189,7 @@ def _acknowledgement(manifest: Trigger, strict: bool) -> Acknowledgement:
         return Acknowledgement.AFTER if side_by_side else Acknowledgement.AFTER_IN_ORDER
     if at_least_once is None and not strict:
         return Acknowledgement.AFTER
-    return Acknowledgement.BEFORE
+    return Acknowledgement.CLAIMED
 
 
 def _interval(limit: RateLimit | None) -> float | None:

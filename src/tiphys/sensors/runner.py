@@ -20,6 +20,7 @@ from tiphys.manifests.sensor import SensorSpec
 from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.actions import ActionRunner
+from tiphys.sensors.claims import Claims, bucket
 from tiphys.sensors.dead_letters import DeadLetters
 from tiphys.sensors.decisions import Note, TriggerDecisions, unnoted
 from tiphys.sensors.delivery import TriggerDelivery
@@ -304,6 +305,7 @@ class SensorRunner:
         }
         delivering: dict[str, Any] = {
             "sensor": self.name,
+            "claims": await self._claims(plan),
             "pending": services.metrics.pending.labels(*labels),
             "note": note,
             "clock": clock,
@@ -314,6 +316,14 @@ class SensorRunner:
             )
         decisions = FlowDecisions(plan, bucket=state, **deciding)
         return FlowDelivery(plan, decisions, bucket=state, execution=execution, **delivering)
+
+    async def _claims(self, plan: TriggerPlan) -> Claims | None:
+        """The claims of a trigger whose actions must not be repeated."""
+        if plan.acknowledgement is not Acknowledgement.CLAIMED:
+            return None
+        bus, clock = self._services.bus, self._services.clock
+        state = await insist(lambda: bus.state(bucket(self.name)), clock)
+        return Claims(bus, state, plan.name, clock)
 
     def _note(self, trigger: str) -> Note:
         """Takes down steps in the history, and counts what did not pass."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
@@ -26,6 +26,18 @@ from tiphys.bus import Entry, State
 from tiphys.errors import EventDecodeError
 from tiphys.events import CloudEvent, parse_time, timestamp
 from tiphys.languages import gjson
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """*moment* as microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(microseconds: int) -> datetime:
+    """The reverse of :func:`microseconds`."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +50,11 @@ class Position:
 
     sequence: int
     published: datetime
+
+    @property
+    def name(self) -> str:
+        """A text that names the message and no other one, whenever it comes."""
+        return f"{self.sequence}.{microseconds(self.published)}"
 
     def is_after(self, other: Position | None) -> bool:
         """Whether this message certainly is no repetition of *other* or of an older one."""

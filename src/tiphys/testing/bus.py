@@ -142,6 +142,17 @@ class MemoryBus(Bus):
         durable = self._durables.get((sensor, trigger, dependency))
         return len(durable.pending) if durable else 0
 
+    def forget(self, sensor: str, trigger: str, dependency: str, *, after: int = 0) -> None:
+        """
+        Forget what was acknowledged *after* a sequence: all of that is delivered again.
+
+        So does nats-server with what it confirmed a moment before it is killed.
+        """
+        durable = self._durables[sensor, trigger, dependency]
+        durable.position = after
+        durable.pending.clear()
+        self._link.changed()
+
     def _start_after(self, subject: str, start: datetime | None) -> int:
         if start is None:
             return self._events.last

@@ -98,30 +98,25 @@ async def test_at_least_once_acts_one_at_a_time_in_stream_order(
     assert recording.most_running == 1
 
 
-async def test_at_most_once_acknowledges_before_it_acts(
-    sensors: Sensors, recording: Recording
+@pytest.mark.parametrize(("options", "strict"), [({"atLeastOnce": False}, False), ({}, True)])
+async def test_at_most_once_an_action_cut_off_by_a_stop_is_not_repeated_and_told(
+    sensors: Sensors,
+    recording: Recording,
+    written: io.StringIO,
+    options: dict[str, Any],
+    strict: bool,
 ) -> None:
     recording.hold = asyncio.Event()
-    spec = {"dependencies": [dependency("a")], "triggers": [recorder(atLeastOnce=False)]}
-    async with sensors.running(spec):
-        await sensors.publish("a", {"n": 1})
+    spec = {"dependencies": [dependency("a")], "triggers": [recorder(**options)]}
+    async with sensors.running(spec, strict=strict):
+        event = await sensors.publish("a", {"n": 1})
         await until(lambda: recording.running == 1)
+    async with sensors.running(spec, strict=strict):
+        await until(lambda: sensors.bus.unsettled("sn", "t", "a") == 0)
 
-        assert sensors.bus.unsettled("sn", "t", "a") == 0
-        recording.hold.set()
-
-
-async def test_strict_compatibility_takes_absent_at_least_once_for_false(
-    sensors: Sensors, recording: Recording
-) -> None:
-    recording.hold = asyncio.Event()
-    spec = {"dependencies": [dependency("a")], "triggers": [recorder()]}
-    async with sensors.running(spec, strict=True):
-        await sensors.publish("a", {"n": 1})
-        await until(lambda: recording.running == 1)
-
-        assert sensors.bus.unsettled("sn", "t", "a") == 0
-        recording.hold.set()
+    assert (recording.attempts, recording.firings) == (1, [])
+    (warning,) = [line for line in lines(written) if line["level"] == "warn"]
+    assert (warning["msg"], warning["eventIDs"]) == ("An action is not repeated", [event])
 
 
 async def test_an_action_cut_off_by_a_stop_runs_again_after_a_start(

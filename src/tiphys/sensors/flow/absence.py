@@ -10,8 +10,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from tiphys.sensors.flow.deadlines import Deadlines
-from tiphys.sensors.flow.item import Effects, Item, microseconds
+from tiphys.sensors.flow.item import Effects, Item
 from tiphys.sensors.flow.memory import Memory
+from tiphys.sensors.state import microseconds
 
 NAME = "absence"
 KEPT = 16  # events of a key that are remembered

@@ -12,7 +12,7 @@ from tiphys.sensors.event import Event
 from tiphys.sensors.flow import absence
 from tiphys.sensors.flow.control import place
 from tiphys.sensors.flow.dedupe import Dedupe
-from tiphys.sensors.flow.item import Item, microseconds
+from tiphys.sensors.flow.item import Item
 from tiphys.sensors.flow.join import Joins
 from tiphys.sensors.flow.memory import Memory, digest
 from tiphys.sensors.flow.plan import FlowPlan
@@ -167,7 +167,7 @@ def item_of(plan: TriggerPlan, position: Position, number: int, decision: Decisi
         first = next(name for name in plan.dependencies if name in events)
         keys[absence.NAME] = flow.join.keys[first].of(events[first]) or ""
     return Item(
-        id=f"{position.sequence}.{microseconds(position.published)}.{number}",
+        id=f"{position.name}.{number}",
         moment=position.published,
         sequence=position.sequence,
         events={name: event.cloud_event for name, event in events.items()},

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from tiphys.sensors.flow.item import microseconds
 from tiphys.sensors.flow.memory import Memory
+from tiphys.sensors.state import microseconds
 
 
 class Dedupe:

@@ -74,6 +74,7 @@ class FlowDelivery(TriggerDelivery):
 
     async def open(self, subscriptions: int) -> None:
         """Take up what waits."""
+        await super().open(subscriptions)
         self._open = True
         self._watermark.begin(subscriptions)
         await self.decisions.open()
@@ -81,7 +82,7 @@ class FlowDelivery(TriggerDelivery):
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What must run beside consuming, until cancelled."""
-        return [self._timers.run()]
+        return [*super().background(), self._timers.run()]
 
     def put_aside(self) -> None:
         """Leave alone what has not begun: messages, and in the bucket what waits there."""
@@ -176,11 +177,11 @@ class FlowDelivery(TriggerDelivery):
 
     def _pump(self) -> None:
         """Begin what may."""
-        while self._may_begin() and (entry := self._queue.begin()) is not None:
+        while self._may_pump() and (entry := self._queue.begin()) is not None:
             _, turn = entry
             self._begin(turn.work, self._in_its_turn(turn))
 
-    def _may_begin(self) -> bool:
+    def _may_pump(self) -> bool:
         if not self._open:
             return True  # nothing is left but what was asked for
         blackout = self._plan.blackout
@@ -195,7 +196,7 @@ class FlowDelivery(TriggerDelivery):
             self._pump()
 
     async def _act(self, work: Work, decisions: list[Decision], settled: list[str]) -> None:
-        """The actions of a message, then its acknowledgement (or before)."""
+        """The actions of a message, then its acknowledgement."""
         await self._finish(work, decisions, lambda: self._tell(settled))
 
     async def _settle_waiting(self, work: Work, settled: list[str]) -> None:
@@ -204,6 +205,8 @@ class FlowDelivery(TriggerDelivery):
         self._less.set()
 
     def _tell(self, settled: list[str]) -> None:
+        if self._claims is not None:
+            return  # the bus may forget that it confirmed, and nothing must be repeated
         for item_id in settled:
             self._control.settled(item_id)
 
@@ -213,12 +216,11 @@ class FlowDelivery(TriggerDelivery):
         events = {name: Event(event) for name, event in item.events.items()}
         action = Action(action_id(self._sensor, self.plan.name, events), events, item.origins)
         try:
-            if self.plan.acknowledgement is Acknowledgement.BEFORE:
-                await self._control.done(item)
+            if await self._may_begin(item.id, item.event_ids):
                 await self.execution.carry_out(action)
-            else:
-                await self.execution.carry_out(action)
-                await self._control.done(item)
+            await self._control.done(item)
+            if self._claims is not None:
+                self._claims.settled(item.id)
         finally:
             self._acting.discard(item.id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,18 +13,7 @@ from tiphys.errors import EventDecodeError
 from tiphys.events import CloudEvent
 from tiphys.languages import gjson
 from tiphys.observe.history import Step
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds(moment: datetime) -> int:
-    """*moment* as microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment_of(microseconds: int) -> datetime:
-    """The reverse of :func:`microseconds`."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+from tiphys.sensors.state import microseconds, moment_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from tiphys.bus import State
-from tiphys.sensors.flow.item import microseconds
+from tiphys.sensors.state import microseconds
 
 LIMIT = 100_000  # keys; beyond it the oldest are forgotten
 IN_CHUNK = 128  # keys

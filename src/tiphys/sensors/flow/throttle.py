@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tiphys.sensors.flow.deadlines import Deadlines
-from tiphys.sensors.flow.item import Effects, Item, microseconds, moment_of
+from tiphys.sensors.flow.item import Effects, Item
 from tiphys.sensors.flow.memory import Memory
+from tiphys.sensors.state import microseconds, moment_of
 
 NAME = "throttle"
 

@@ -3,7 +3,8 @@ The actions of a trigger that wait, durable in the sensor's bucket.
 
 An action is put here before its message is acknowledged and removed after it was done, so that a
 crash at any moment leaves the message, the entry, or both.  While an acknowledgement is not
-confirmed its message may come again, even after the action is done; a marker remembers it then.
+confirmed its message may come again, even after the action is done; a marker remembers it then,
+counted from the last start of the sensor on, as nothing comes again while there is none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import orjson
 
 from tiphys.aio import Clock
 from tiphys.bus import State
-from tiphys.sensors.flow.item import Item, microseconds
+from tiphys.sensors.flow.item import Item
+from tiphys.sensors.state import microseconds
 
 KEPT = timedelta(minutes=10)  # how long a marker stays
 
@@ -63,6 +65,7 @@ class WaitingActions:
             if (item := Item.decode(value.value)) is not None:
                 items[name] = item
             elif (marker := _marker(value.value)) is not None:
+                marker.since = microseconds(self._clock.now())
                 self._mark(name, marker)
         for member in {member for item in items.values() for member in item.members}:
             if items.pop(member, None) is not None:

@@ -73,11 +73,13 @@ class Told(History):
     def __init__(self, metrics: Metrics) -> None:
         super().__init__(metrics)
         self.told: list[tuple[Step, tuple[str, ...]]] = []
+        self.reasons: dict[Step, str] = {}
 
     def add(
         self, step: Step, events: tuple[str, ...], owner: str, part: str, **details: Any
     ) -> None:
         self.told.append((step, events))
+        self.reasons[step] = details.get("reason", "")
         super().add(step, events, owner, part, **details)
 
 
@@ -155,6 +157,12 @@ class World:
         """The keys of flow control in the bucket."""
         state = await self.bus.state("sn")
         return [key for key in await state.keys(f"{trigger}/{part}") if "lease" not in key]
+
+    async def waiting(self) -> list[str]:
+        """The keys of actions that wait in the bucket, not of the marks of those that are done."""
+        state = await self.bus.state("sn")
+        entries = {key: await state.get(key) for key in await self.kept("=flow/waiting")}
+        return [k for k, e in entries.items() if e and not e.value.startswith(b'{"done"')]
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         """All dead letters."""

@@ -50,7 +50,7 @@ async def test_an_action_that_takes_long_is_not_given_to_another_replica(
         assert (len(world.acted), world.unsettled()) == (1, 0)
 
 
-async def test_at_most_once_nothing_acts_before_the_acknowledgement_is_confirmed(
+async def test_at_most_once_nothing_acts_before_it_is_claimed(
     world: World,
 ) -> None:
     trigger = timed("a || b", atLeastOnce=False, concurrency=1)

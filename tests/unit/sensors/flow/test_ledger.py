@@ -19,6 +19,7 @@ ENDS: set[Step] = {
 TRIGGERS: dict[str, dict[str, Any]] = {
     "plain": timed(),
     "in order": timed(atLeastOnce=True),
+    "at most once": timed(atLeastOnce=False),
     "by key": timed(orderBy="k", concurrency=2),
     "debounce": timed(debounce={"period": "10s", "key": "k"}),
     "leading": timed(debounce={"period": "10s", "key": "k", "leading": True}),
@@ -33,6 +34,13 @@ TRIGGERS: dict[str, dict[str, Any]] = {
         batch={"count": 2, "period": "20s"},
         throttle={"count": 1, "period": "15s", "strategy": "latest"},
         orderBy="k",
+    ),
+    "everything at most once": timed(
+        absence={"dependency": "b", "after": "5s"},
+        batch={"count": 2, "period": "20s"},
+        throttle={"count": 1, "period": "15s", "strategy": "latest"},
+        orderBy="k",
+        atLeastOnce=False,
     ),
 }
 DEPENDENCIES = [dependency("a", dedupe={"key": "same", "window": "30s"}), dependency("b")]
@@ -89,17 +97,14 @@ async def _told(trigger: dict[str, Any], deeds: list[Deed], takes: float) -> Non
     await world.clock.advance(150)
     await sensor.stop(grace=0)
 
+    if trigger.get("atLeastOnce") is False:
+        actions = [acted.id for acted in world.acted]
+        assert len(actions) == len(set(actions))
     awaited = ("absence" in trigger and "b") or ""
     for event, source in published.items():
         if source == awaited or (source == "b" and trigger["template"]["conditions"] == "a"):
             continue
         assert ENDS & set(world.steps(event)), (event, world.steps(event))
     assert world.unsettled("a") == world.unsettled("b") == 0
-    assert not [key for key in await world.kept("=flow/waiting") if await _waits(world, key)]
+    assert await world.waiting() == []
     await world.scripts.close()
-
-
-async def _waits(world: World, key: str) -> bool:
-    """Whether an entry is an action, and not the mark of one that is done."""
-    entry = await (await world.bus.state("sn")).get(key)
-    return entry is not None and not entry.value.startswith(b'{"done"')
