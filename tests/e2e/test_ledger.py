@@ -1,5 +1,5 @@
 """
-The whole engine under fire: six kinds of sensors, numbered events, and kills at random.
+The whole engine under fire: seven kinds of sensors, numbered events, and kills at random.
 
 Accepted − executed − dead-lettered is zero for each sensor that acknowledges after acting; what is
 executed again carries the key of the first execution, so that a target which remembers keys does
@@ -28,7 +28,7 @@ from tests.e2e._program import Program, Receiver
 from tests.e2e.test_nothing_is_lost import Ledger, background, kill_at_random
 
 EVENTS = 20_000
-SENSORS = ("slow", "failing", "keyed", "limited", "both")  # those that lose nothing
+SENSORS = ("slow", "failing", "keyed", "limited", "serial", "both")  # those that lose nothing
 KEYS = 50
 PAUSES = (0.5, 4.0)  # seconds between two kills; with less, the program hardly gets to work
 FOURTH = {"expr": "n % 4 == 0", "fields": [{"name": "n", "path": "body.n"}]}
@@ -38,7 +38,7 @@ WINDOW = 5.0  # seconds in which actions are counted
 
 
 def pipelines(port: int, url: str) -> str:
-    """Five sensors on the events of one webhook, and one that joins them with those of another."""
+    """Six sensors on the events of one webhook, and one that joins them with those of another."""
     values = {"n": "d:body.n", "key": "d:body.key"}
     hooks = {"hook": webhook(port), "pair": webhook(port, "/pair")}
     sensors = {
@@ -52,9 +52,10 @@ def pipelines(port: int, url: str) -> str:
             "rateLimit": {"unit": "Second", "requestsPerUnit": RATE},
             "concurrency": LIMITED_AT_ONCE,
         },
+        "serial": {"atLeastOnce": True},
         "once": {"atLeastOnce": False},
     }
-    filters = {"once": {"filters": {"exprs": [FOURTH]}}}
+    filters = {name: {"filters": {"exprs": [FOURTH]}} for name in ("serial", "once")}
     objects: list[dict[str, Any]] = [event_source("web", hooks)]
     for name, options in sensors.items():
         trigger = with_ids(http_trigger("act", f"{url}{name}", values, **options), "d")
@@ -154,6 +155,7 @@ async def test_under_fire_nothing_is_lost_repetitions_have_their_key_and_order_a
             given_up = await dead_letters(program)
             wanted = dict.fromkeys(("slow", "keyed", "limited"), hook.accepted)
             wanted["failing"] = hook.accepted - given_up
+            wanted["serial"] = {number for number in hook.accepted if number % 4 == 0}
             wanted["both"] = pair.accepted
             return {name: len(wanted[name] - targets.numbers(name)) for name in SENSORS}
 
@@ -168,6 +170,7 @@ async def test_under_fire_nothing_is_lost_repetitions_have_their_key_and_order_a
     assert given_up == {n for n in range(EVENTS) if n % 5 == 0}
     assert all(body["n"] == body["partner"] for body in targets.did["both"])
     _assert_order(targets.did["keyed"])
+    _assert_order(targets.did["serial"])
     for executions in targets.executions.values():
         _assert_one_key_per_event(executions)
     _assert_rate(targets.executions["limited"])
