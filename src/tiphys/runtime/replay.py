@@ -86,8 +86,7 @@ async def replay(
         while acting:
             yield await acting.popleft()
     finally:
-        for task in acting:
-            await stop(task)
+        await stop(*acting)
 
 
 class EventTime:

@@ -47,7 +47,7 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(ENDING)
-        await asyncio.gather(*(stop(task) for task in list(self.server_state.tasks)))
+        await stop(*self.server_state.tasks)
 
 
 class _Cancellable:

@@ -181,7 +181,7 @@ class TriggerDelivery:
         self._closed = True
         if running := {*self._tasks, *self._asked}:
             await asyncio.wait(running, timeout=grace)
-        await asyncio.gather(*(stop(task) for task in (*self._tasks, *self._asked)))
+        await stop(*self._tasks, *self._asked)
 
     async def _room(self) -> int:
         """How many messages to fetch; waits, as there is no point in fetching more than fits."""

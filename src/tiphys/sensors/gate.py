@@ -111,5 +111,4 @@ async def first_of(*waits: Coroutine[Any, Any, object]) -> int:
         tasks[ended].result()
         return ended
     finally:
-        for task in tasks:
-            await stop(task)
+        await stop(*tasks)

@@ -152,7 +152,7 @@ class SensorRunner:
 
     async def stop(self, grace: float = 10.0) -> None:
         """Stop fetching, let running actions end within *grace* seconds, release everything."""
-        await asyncio.gather(*(stop(task) for task in self._tasks))
+        await stop(*self._tasks)
         await asyncio.gather(*(run.close(grace) for run in self._runs.values()))
         await self._stack.aclose()
         for status in self.statuses.values():

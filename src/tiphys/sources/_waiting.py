@@ -28,9 +28,7 @@ async def unless(stopping: asyncio.Event, wait: Awaitable[object]) -> bool:
 
 async def end(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait for their ends, also while being cancelled again and again."""
-    for task in tasks:
-        task.cancel()
-    ending = asyncio.gather(*(stop(task) for task in tasks))
+    ending = asyncio.ensure_future(stop(*tasks))
     interrupted = False
     while not ending.done():
         try:
