@@ -8,10 +8,9 @@ from datetime import datetime
 
 from tiphys.errors import ManifestError
 from tiphys.runtime.standalone import Standalone
-from tiphys.sensors.actions import Action
+from tiphys.sensors.actions import action_of
 from tiphys.sensors.dead_letters import DeadLetter, DeadLetters
 from tiphys.sensors.delivery import TriggerDelivery
-from tiphys.sensors.event import Event
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,13 +84,8 @@ async def try_again(
             "send them again with: tiphys replay"
         )
     delivery = _delivery(instance, letter.namespace, letter.sensor, letter.trigger)
-    events = {
-        name: dataclasses.replace(event, data=(data or {}).get(name, event.data))
-        for name, event in letter.events.items()
-    }
-    arguments = {name: Event(event) for name, event in events.items()}
-    action = Action(letter.id, arguments, refused=letter.refused)
-    await delivery.in_turn(arguments, lambda: delivery.execution.runner.run(action))
+    action = action_of(letter, data or {})
+    await delivery.in_turn(action.events, lambda: delivery.execution.runner.run(action))
 
 
 def _delivery(instance: Standalone, namespace: str, sensor: str, trigger: str) -> TriggerDelivery:

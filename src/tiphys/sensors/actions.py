@@ -53,6 +53,15 @@ def action_id(sensor: str, trigger: str, events: Mapping[str, Event]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
+def action_of(letter: DeadLetter, data: Mapping[str, bytes]) -> Action:
+    """The action of a dead letter once more; *data* replaces payloads of events, by dependency."""
+    events = {
+        name: Event(dataclasses.replace(event, data=data.get(name, event.data)))
+        for name, event in letter.events.items()
+    }
+    return Action(letter.id, events, letter.origins, refused=letter.refused)
+
+
 class ActionFailed(TiphysError):
     """
     All attempts failed; *firing* is what the last one tried, as far as it got.
@@ -168,6 +177,7 @@ class ActionRunner:
             block=block,
             payload=payload,
             refused=failure.refused,
+            origins=action.origins,
         )
 
     def _observe(self, started: float, action: Action, *, succeeded: bool) -> None:

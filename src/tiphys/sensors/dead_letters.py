@@ -33,7 +33,8 @@ class DeadLetter:
 
     *id* is the action's id; *time* RFC 3339; *trigger_type* the manifest key; *block* what the
     trigger would have run with, parameters applied where that still worked; *refused* counts the
-    outcomes that the trigger's policy refused.
+    outcomes that the trigger's policy refused.  *origins* are as in an
+    :class:`~tiphys.sensors.actions.Action`.
     """
 
     id: str
@@ -47,6 +48,7 @@ class DeadLetter:
     block: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     payload: str | None = None
     refused: int = 0
+    origins: tuple[str, ...] = ()
     time: str = dataclasses.field(default_factory=timestamp)
 
     def summary(self) -> dict[str, Any]:
@@ -63,6 +65,7 @@ class DeadLetter:
             "block": self.block,
             "payload": self.payload,
             "refused": self.refused,
+            "origins": self.origins,
         }
 
     def encode(self) -> bytes:
@@ -89,6 +92,7 @@ class DeadLetter:
             block=members["block"],
             payload=members["payload"],
             refused=members.get("refused", 0),
+            origins=tuple(members.get("origins", ())),
             time=members["time"],
             events={
                 name: CloudEvent.decode(json.dumps(event).encode())

@@ -16,9 +16,8 @@ from tiphys.observe.history import Record
 from tiphys.runtime import trace
 from tiphys.runtime.archive import Wanted
 from tiphys.runtime.buses import OpenBus
-from tiphys.sensors.actions import Action, ActionFailed
+from tiphys.sensors.actions import ActionFailed, action_of
 from tiphys.sensors.dead_letters import DeadLetters
-from tiphys.sensors.event import Event
 from tiphys.sensors.runner import SensorRunner
 
 Step = tuple[str, str, dict[str, Any]]
@@ -94,9 +93,8 @@ async def try_again(world: World, sensor: SensorRunner) -> None:
     (letter,) = [letter async for _, letter in letters.find(lambda _: True)]
     delivery = sensor.delivery("t")
     assert delivery is not None
-    events = {name: Event(event) for name, event in letter.events.items()}
     with contextlib.suppress(ActionFailed):
-        await delivery.execution.runner.run(Action(letter.id, events))
+        await delivery.execution.runner.run(action_of(letter, {}))
 
 
 @pytest.mark.parametrize("more", [{}, {"batch": {"count": 2, "period": "30s"}}])
@@ -112,6 +110,7 @@ async def test_an_event_whose_dead_letter_succeeds_at_last_is_acted_on(
         assert await statuses(world) == ["dead-lettered"] * len(ids)
         Timed.failing = set()
         await try_again(world, sensor)
+        assert all(world.steps(event)[-2:] == ["attempt failed", "succeeded"] for event in ids)
 
         assert await statuses(world) == ["acted on"] * len(ids)
 
