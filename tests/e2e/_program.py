@@ -69,6 +69,7 @@ class Program:
         self.folder = folder
         self.options = options
         self.env = env or {}
+        self.host = "127.0.0.1"
         self.metrics_port = free_port()
         self.api_port = free_port()
         self.process: asyncio.subprocess.Process | None = None
@@ -77,7 +78,7 @@ class Program:
 
     @property
     def api(self) -> str:
-        return f"http://127.0.0.1:{self.api_port}"
+        return f"http://{self.host}:{self.api_port}"
 
     @property
     def data_dir(self) -> Path:

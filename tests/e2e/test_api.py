@@ -126,6 +126,26 @@ async def test_an_empty_token_file_opens_no_api(program: Program, hook: str) -> 
     assert (await ask(program, "GET", "/api/v1/status", headers=headers))[0] == 200
 
 
+async def test_everything_listens_on_the_loopback_of_ipv6_as_well(
+    program: Program, hook: str
+) -> None:
+    await program.stop()
+    program.options, program.host = ("--api-host=::1", "--host=::1"), "[::1]"
+    await program.start()
+
+    url = hook.replace("127.0.0.1", "[::1]")
+    metrics = f"http://[::1]:{program.metrics_port}/metrics"
+    async with aiohttp.ClientSession() as session:
+        async with session.post(url, json={"n": 1}) as answer:
+            assert answer.status == 200
+        async with session.get(metrics) as answer:
+            assert answer.status == 200
+    for address in (url, metrics, f"{program.api}/api/v1/status"):
+        assert address in program.output
+    status, printed = await run(program, "events", "list")
+    assert (status, "web/hook" in printed) == (0, True)
+
+
 async def test_without_a_token_pages_of_others_are_refused(program: Program, hook: str) -> None:
     page = {"Origin": "https://page.example", "Content-Type": "text/plain"}
     rebound = {"Host": f"rebound.example:{program.api_port}"}

@@ -13,7 +13,7 @@ from tiphys.runtime.standalone import Standalone
 COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
-def banner(instance: Standalone, metrics_port: int, api_port: int) -> str:
+def banner(instance: Standalone, metrics_port: int, api_host: str, api_port: int) -> str:
     """Which endpoints listen, which sensors are bound to what, and where to look."""
     lines = ["", typer.style(f"Tiphys {__version__}", bold=True), ""]
     lines += _section("Event sources", _sources(instance))
@@ -21,7 +21,7 @@ def banner(instance: Standalone, metrics_port: int, api_port: int) -> str:
     rows = [
         ("data", str(instance.options.data_dir)),
         ("metrics", f"http://{_address(instance.options.host)}:{metrics_port}/metrics"),
-        ("status", f"http://127.0.0.1:{api_port}/api/v1/status"),
+        ("status", f"http://{_address(api_host)}:{api_port}/api/v1/status"),
     ]
     lines += _section("Elsewhere", rows)
     return "\n".join(lines)
@@ -72,4 +72,6 @@ def _sensors(instance: Standalone) -> list[tuple[str, str]]:
 
 
 def _address(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "", "::") else host
+    """*host* in a URL; where that is everything, the loopback."""
+    reached = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{reached}]" if ":" in reached else reached

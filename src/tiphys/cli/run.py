@@ -65,7 +65,7 @@ Sync = Annotated[
 Compat = Annotated[
     Literal["safe", "strict"],
     typer.Option(
-        help="strict: an absent atLeastOnce acknowledges before acting, as in Argo Events."
+        help="strict: an absent atLeastOnce means false, as in Argo Events: no action is repeated."
     ),
 ]
 AllowExec = Annotated[
@@ -195,7 +195,7 @@ async def _run(options: Options, metrics_port: int, door: Door, *, watch: bool) 
         _report(findings)
         if not instance.event_sources and not instance.sensors:
             raise TiphysError("there is nothing to run: no EventSource or Sensor is without errors")
-        typer.echo(banner(instance, metrics_port, door.port))
+        typer.echo(banner(instance, metrics_port, door.host, door.port))
         # Searching everything for garbage stops the program for some 80 ms, every few thousand
         # events.  What is here now stays, and what events need is gone without a search.
         gc.collect()

@@ -69,7 +69,7 @@ async def serving(application: Any, host: str, port: int, option: str) -> AsyncI
     *option* is the command line's name for the port.  Raises :exc:`PortError`.
     """
     try:
-        listening = socket.create_server((host, port), backlog=128)
+        listening = _listening(host, port)
     except OSError as error:
         raise PortError(
             f"port {port} on {host} cannot be opened: {error.strerror}; "
@@ -86,6 +86,13 @@ async def serving(application: Any, host: str, port: int, option: str) -> AsyncI
         server.should_exit = True
         await task
         listening.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on *host*; without one, on all there is.  Raises :exc:`OSError`."""
+    everywhere = not host and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if everywhere or ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, dualstack_ipv6=everywhere, backlog=128)
 
 
 def metrics_application(metrics: Metrics) -> Any:
