@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import time
@@ -78,6 +79,10 @@ class ActionFailed(TiphysError):
         self.refused = refused
 
 
+class Interrupted(asyncio.CancelledError):
+    """The runner was cancelled between two attempts, of which the first certainly failed."""
+
+
 class ActionRunner:
     """Runs the actions of one plan; several at a time."""
 
@@ -114,19 +119,30 @@ class ActionRunner:
         """Open what the trigger needs; closed with the stack of *context*."""
         await self._trigger.start(context)
 
-    async def run(self, action: Action) -> Outcome:
+    @property
+    def limited(self) -> bool:
+        """Whether attempts wait for a rate limit."""
+        return self._bucket is not None
+
+    async def permit(self) -> None:
+        """Wait until the rate limit lets an attempt begin."""
+        if self._bucket is not None:
+            await self._bucket.acquire()
+
+    async def run(self, action: Action, *, permitted: bool = False) -> Outcome:
         """
         Try until it succeeds or the attempts are used up.
 
-        Raises :exc:`ActionFailed`.
+        *permitted*: the first attempt has waited for its permit already.  Raises
+        :exc:`ActionFailed`, and :exc:`Interrupted` when cancelled between two attempts.
         """
         pauses = self.plan.backoff.pauses()
         attempt, refused = 0, action.refused
+        if not permitted:
+            await self.permit()
         while True:
             attempt += 1
             firing: Firing[Any] | None = None
-            if self._bucket is not None:
-                await self._bucket.acquire()
             started = time.perf_counter()
             try:
                 firing = await self._renderer.render(
@@ -143,7 +159,7 @@ class ActionRunner:
                 if pause is None:
                     self._exhausted.inc()
                     raise ActionFailed(str(error), attempt, firing, refused) from error
-                await self._clock.sleep(max(pause, error.retry_after))
+                await self._rest(max(pause, error.retry_after))
             else:
                 self._observe(started, action, succeeded=True)
                 self._note(
@@ -156,6 +172,14 @@ class ActionRunner:
                 )
                 self._log_success(action)
                 return outcome
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait before another attempt.  Raises :exc:`Interrupted`."""
+        try:
+            await self._clock.sleep(seconds)
+            await self.permit()
+        except asyncio.CancelledError:
+            raise Interrupted from None
 
     def dead_letter(self, action: Action, failure: ActionFailed) -> DeadLetter:
         """The record of an action that failed for good."""

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import Gauge
 
-from tiphys.aio import Clock, Recent, stop
+from tiphys.aio import Clock, Recent, finish, stop
 from tiphys.bus import Delivery, Subscription
 from tiphys.errors import BusError, EventDecodeError, TiphysError
 from tiphys.events import CloudEvent
+from tiphys.sensors.actions import Action, Interrupted
 from tiphys.sensors.claims import Claims
 from tiphys.sensors.decisions import Decision, Note, TriggerDecisions
 from tiphys.sensors.event import Event
@@ -97,6 +98,7 @@ class TriggerDelivery:
         self._failure: Exception | None = None  # since which nothing begins, to keep the order
         self._session = 0  # counts how often consuming has ended
         self._tasks: set[asyncio.Task[None]] = set()
+        self._permits: set[asyncio.Future[None]] = set()  # of the rate limit, that are waited for
         self._asked: set[asyncio.Task[Any]] = set()  # by a person
         self._closed = False
         self._recent = Recent(REMEMBERED)
@@ -165,6 +167,9 @@ class TriggerDelivery:
                 self._recent.discard(work.event_id)
                 self._aside.append(work)
         self._pending.set(len(self._work))
+        for permit in self._permits:
+            permit.cancel()
+        self._permits.clear()
 
     def give_up(self) -> None:
         """Forget what was put aside: its subscriptions are being closed, so it comes again."""
@@ -229,6 +234,8 @@ class TriggerDelivery:
                     if session != self._session or self._failure is not None:
                         return  # it was put aside, or must not overtake what failed
                     decisions = await self._decided(work)
+                    if decisions and session == self._session:
+                        await self._permitted()
                     if session != self._session:
                         return
                     work.begun = True
@@ -241,7 +248,31 @@ class TriggerDelivery:
         """Decide on a message; its actions run beside those of others."""
         decisions = await self._decided(work)
         await self._slots.acquire()
-        self._begin(work, self._finish_in_slot(work, decisions))
+        begins = False
+        try:
+            begins = not decisions or await self._permitted()
+        finally:
+            if not begins:
+                self._slots.release()
+        if begins:
+            self._begin(work, self._finish_in_slot(work, decisions))
+
+    async def _permitted(self) -> bool:
+        """
+        Wait until the rate limit lets an action begin; false when all was put aside meanwhile.
+
+        The action has not begun before, so that it neither acts in a pause nor needs a claim.
+        """
+        if not self.execution.runner.limited:
+            return True
+        permit = asyncio.ensure_future(self.execution.runner.permit())
+        self._permits.add(permit)
+        try:
+            await asyncio.wait([permit])
+            return not permit.cancelled()
+        finally:
+            self._permits.discard(permit)
+            permit.cancel()
 
     def _begin(self, work: Work | None, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if work is not None:
@@ -267,21 +298,18 @@ class TriggerDelivery:
         self, work: Work, decisions: list[Decision], settled: Callable[[], None] | None = None
     ) -> None:
         """
-        Run the actions of a message, and acknowledge it afterwards.
+        Run the actions of a message, the first with its permit, and acknowledge it afterwards.
 
         *settled* is called once that is confirmed.
         """
-        name = work.position.name
+        names = [f"{work.position.name}.{decision.action.id}" for decision in decisions]
         try:
-            begins = bool(decisions) and await self._may_begin(name, [work.event_id])
-            for decision in decisions:
-                if begins:
-                    await self.execution.carry_out(decision.action)
+            for number, decision in enumerate(decisions):
+                await self._carry_out(names[number], decision.action, permitted=number == 0)
                 await self.decisions.done(work.position, decision)
             if await self._settle(work) and settled is not None:
                 settled()
-            if decisions and self._claims is not None:
-                self._claims.settled(name)
+            self._end(*names)
         except Exception:
             self._recent.discard(work.event_id)  # it comes again, and is no duplicate then
             raise
@@ -289,13 +317,27 @@ class TriggerDelivery:
             self._work.pop(work.delivery.sequence, None)
             self._pending.set(len(self._work))
 
-    async def _may_begin(self, name: str, event_ids: Iterable[str]) -> bool:
-        """Whether what *name* stands for may act; false when that must not be repeated."""
-        if self._claims is None or await self._claims.lay(name):
-            return True
-        self._note("duplicate", *event_ids, reason=REPEATED)
-        self._log.warning("An action is not repeated", eventIDs=list(event_ids), reason=REPEATED)
-        return False
+    async def _carry_out(self, name: str, action: Action, *, permitted: bool) -> None:
+        """Run *action*, whose claim has that name, unless it must not be repeated."""
+        if self._claims is None:
+            await self.execution.carry_out(action, permitted=permitted)
+            return
+        if not await self._claims.lay(name):
+            events = action.event_ids
+            self._note("duplicate", *events, reason=REPEATED)
+            self._log.warning("An action is not repeated", eventIDs=list(events), reason=REPEATED)
+            return
+        try:
+            await self.execution.carry_out(action, permitted=permitted)
+        except Interrupted:
+            await finish(self._claims.withdraw(name))
+            raise
+
+    def _end(self, *names: str) -> None:
+        """What led to the actions with these claims is settled."""
+        if self._claims is not None:
+            for name in names:
+                self._claims.settled(name)
 
     async def _settle(self, work: Work) -> bool:
         """Acknowledge; false when the bus did not confirm, and the message will come again."""

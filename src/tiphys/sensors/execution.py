@@ -40,10 +40,14 @@ class Execution:
         self._clock = clock
         self._log = log.bind(sensorName=sensor, triggerName=runner.plan.name)
 
-    async def carry_out(self, action: Action) -> bool:
-        """Act; returns when the action succeeded (true) or its dead letter is stored (false)."""
+    async def carry_out(self, action: Action, *, permitted: bool = False) -> bool:
+        """
+        Act; returns when the action succeeded (true) or its dead letter is stored (false).
+
+        *permitted* is as in :meth:`ActionRunner.run`.
+        """
         try:
-            await self.runner.run(action)
+            await self.runner.run(action, permitted=permitted)
             return True
         except ActionFailed as error:
             failure = error

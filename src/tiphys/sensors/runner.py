@@ -20,7 +20,7 @@ from tiphys.manifests.sensor import SensorSpec
 from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.actions import ActionRunner
-from tiphys.sensors.claims import Claims, bucket
+from tiphys.sensors.claims import Claims, bucket, sweep
 from tiphys.sensors.dead_letters import DeadLetters
 from tiphys.sensors.decisions import Note, TriggerDecisions, unnoted
 from tiphys.sensors.delivery import TriggerDelivery
@@ -233,6 +233,8 @@ class SensorRunner:
         state = await bus.state(self.name)
         broken = self.statuses.keys() - {plan.name for plan in self._plans}
         await reconcile(bus, state, self.name, self._spec.dependencies, self._plans, broken)
+        claiming = {p.name for p in self._plans if p.acknowledgement is Acknowledgement.CLAIMED}
+        await sweep(bus, state, self.name, claiming, broken)
         self._plans = await registered(state, self.name, self._plans, broken)
         await self._pauses.load()
         return state, await DeadLetters.open(bus)

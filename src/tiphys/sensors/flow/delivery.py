@@ -109,6 +109,9 @@ class FlowDelivery(TriggerDelivery):
         async def run() -> None:
             if result.done():
                 return  # nobody waits for it any more
+            if self._closed:
+                _fail(result, TiphysError(STOPPED))
+                return
             try:
                 outcome = await act()
             except asyncio.CancelledError:
@@ -120,6 +123,8 @@ class FlowDelivery(TriggerDelivery):
                 if not result.done():
                     result.set_result(outcome)
 
+        if self._closed:
+            raise TiphysError(STOPPED)
         self._queue.add(order := self._order(events), _Turn(order, run, asked=result))
         self._pump()
         return await result
@@ -175,13 +180,31 @@ class FlowDelivery(TriggerDelivery):
         self._queue.add(order, _Turn(order, lambda: self._act_on(item)))
         self._pump()
 
-    def _pump(self) -> None:
-        """Begin what may."""
-        while self._may_pump() and (entry := self._queue.begin()) is not None:
-            _, turn = entry
+    def _pump(self, *, permitted: bool = False) -> None:
+        """Begin what may; *permitted*: the rate limit lets one action begin."""
+        while self._may_begin() and (turn := self._queue.next) is not None:
+            # What was asked for waits for its permit by itself.
+            if turn.asked is None and self.execution.runner.limited:
+                if not permitted:
+                    self._ask_permit()
+                    return
+                permitted = False
+            self._queue.begin()
             self._begin(turn.work, self._in_its_turn(turn))
 
-    def _may_pump(self) -> bool:
+    def _ask_permit(self) -> None:
+        """Have the rate limit let one action begin, unless that is under way."""
+        if not self._permits:
+            permit = asyncio.ensure_future(self.execution.runner.permit())
+            self._permits.add(permit)
+            permit.add_done_callback(self._granted)
+
+    def _granted(self, permit: asyncio.Future[None]) -> None:
+        self._permits.discard(permit)
+        if not permit.cancelled():
+            self._pump(permitted=True)
+
+    def _may_begin(self) -> bool:
         if not self._open:
             return True  # nothing is left but what was asked for
         blackout = self._plan.blackout
@@ -216,11 +239,9 @@ class FlowDelivery(TriggerDelivery):
         events = {name: Event(event) for name, event in item.events.items()}
         action = Action(action_id(self._sensor, self.plan.name, events), events, item.origins)
         try:
-            if await self._may_begin(item.id, item.event_ids):
-                await self.execution.carry_out(action)
+            await self._carry_out(item.id, action, permitted=True)
             await self._control.done(item)
-            if self._claims is not None:
-                self._claims.settled(item.id)
+            self._end(item.id)
         finally:
             self._acting.discard(item.id)
 

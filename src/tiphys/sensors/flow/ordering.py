@@ -38,9 +38,16 @@ class KeyedQueue(Generic[T]):
             self._busy.add(key)
             self._make_ready(key, entry)
 
+    @property
+    def next(self) -> T | None:
+        """The entry that may begin now."""
+        if self._running >= self._concurrency or not self._ready:
+            return None
+        return next(iter(self._ready.values()))[1]
+
     def begin(self) -> tuple[str | None, T] | None:
         """Take the entry that begins now; None when none may.  End it with :meth:`end`."""
-        if self._running >= self._concurrency or not self._ready:
+        if self.next is None:
             return None
         self._running += 1
         return self._ready.popitem(last=False)[1]

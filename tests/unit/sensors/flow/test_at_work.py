@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.sensors.flow.conftest import Timed, Told, World, timed
+from tiphys.errors import TiphysError
 from tiphys.observe.history import Step
 
 
@@ -159,3 +160,20 @@ async def test_a_message_on_which_no_decision_can_be_made_is_overtaken_by_none(
         await pass_seconds(world, 10)
 
     assert numbers(world) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("more", [{}, {"atLeastOnce": True}, {"orderBy": "k"}])
+async def test_a_trigger_that_has_stopped_does_nothing_that_is_asked_of_it(
+    world: World, more: dict[str, Any]
+) -> None:
+    async with world.running(timed(**more)) as sensor:
+        delivery = sensor.delivery("t")
+        assert delivery is not None
+    asked: list[int] = []
+
+    async def act() -> None:
+        asked.append(1)
+
+    with pytest.raises(TiphysError, match="the sensor stopped before everything was done"):
+        await delivery.in_turn({}, act)
+    assert asked == []

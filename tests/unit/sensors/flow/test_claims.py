@@ -156,6 +156,63 @@ async def test_claims_of_a_process_before_stay_longer_and_go_as_well(world: Worl
     await sensor.stop()
 
 
+async def test_claims_of_triggers_that_are_gone_or_may_repeat_now_go(world: World) -> None:
+    once = [{**timed("a", name=name), "atLeastOnce": False} for name in ("t", "t/u", "gone")]
+    async with world.running(*once):
+        await world.publish("a", n=0)
+        assert len(await claimed(world)) == 3
+    async with world.running(once[0], timed("a", name="t/u")):
+        assert [key.rpartition("/")[0] for key in await claimed(world)] == ["t"]
+    broken = {**timed("nobody"), "atLeastOnce": False}
+    async with world.running(broken):
+        assert len(await claimed(world)) == 1
+    async with world.running(timed()):
+        assert await claimed(world) == []
+
+
+RATE = {"rateLimit": {"unit": "Minute", "requestsPerUnit": 1}}
+
+
+@pytest.mark.parametrize("more", [{}, {"orderBy": "k"}])
+async def test_what_waits_for_the_rate_limit_at_a_stop_has_not_begun(
+    world: World, more: dict[str, Any]
+) -> None:
+    sensor = await world.start(spec(timed("a", **RATE, **more)))
+    for n in range(5):
+        await world.publish("a", n=n)
+    await world.at(30)
+    assert len(world.acted) == len(await claimed(world)) == 1
+    await sensor.stop(grace=0)
+    sensor = await world.start(spec(timed("a", **RATE, **more)))
+    await world.at(1000)
+    await sensor.stop()
+
+    assert [acted.data["a"]["n"] for acted in world.acted] == [0, 1, 2, 3, 4]
+    assert world.unsettled() == 0
+
+
+@pytest.mark.parametrize("more", [{}, {"orderBy": "k"}, {"batch": {"count": 1, "period": "1s"}}])
+@pytest.mark.parametrize("rate", [{}, RATE])
+async def test_what_waits_for_another_attempt_at_a_stop_is_tried_again(
+    world: World, more: dict[str, Any], rate: dict[str, Any]
+) -> None:
+    Timed.failing = {0, None}
+    retry = {"steps": 5, "duration": "40s", "jitter": 0, "factor": 1}
+    trigger = timed("a", retryStrategy=retry, **more, **rate)
+    sensor = await world.start(spec(trigger))
+    await world.publish("a", n=0)
+    await world.at(50 if rate else 10)
+    assert len(world.acted) == 1
+    await sensor.stop(grace=0)
+    Timed.failing = set()
+    sensor = await world.start(spec(trigger))
+    await world.at(200)
+    await sensor.stop()
+
+    assert (len(world.acted), len(Timed.ended)) == (2, 1)
+    assert world.unsettled() == 0
+
+
 async def test_a_claim_whose_confirmation_was_lost_is_still_ones_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,3 +197,34 @@ async def test_other_replicas_hear_of_a_pause_where_there_are_some(
         await world.at(10)
 
         assert other.statuses["t"].phase == phase
+
+
+RATE = {"rateLimit": {"unit": "Minute", "requestsPerUnit": 1}}
+
+
+@pytest.mark.parametrize("more", [{}, {"atLeastOnce": True}, {"orderBy": "k"}, {"concurrency": 2}])
+async def test_what_waits_for_the_rate_limit_does_not_act_in_a_pause(
+    world: World, more: dict[str, Any]
+) -> None:
+    async with world.running(timed(**RATE, **more)) as sensor:
+        for n in range(5):
+            await world.publish("a", n=n)
+        await world.at(70)
+        await sensor.pause()
+        await world.at(1000)
+        assert len(world.acted) == 2
+        await sensor.resume()
+        await world.at(1500)
+
+    assert [acted.data["a"]["n"] for acted in world.acted] == [0, 1, 2, 3, 4]
+    assert [acted.at for acted in world.acted] == [0, 60, 1000, 1060, 1120]
+
+
+async def test_what_waits_for_the_rate_limit_does_not_act_in_a_blackout(world: World) -> None:
+    blackout = [{"start": "00:01", "stop": "01:00"}]
+    async with world.running(timed(**RATE, blackout=blackout)):
+        for n in range(3):
+            await world.publish("a", n=n)
+        await world.at(4000)
+
+    assert [acted.at for acted in world.acted] == [0, 3600, 3660]
