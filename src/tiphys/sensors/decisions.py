@@ -75,10 +75,13 @@ class TriggerDecisions:
             key = (dependency.event_source, dependency.event_name)
             self._by_event.setdefault(key, []).append(dependency)
 
+    def concerned(self, event: CloudEvent) -> list[DependencyPlan]:
+        """The dependencies on *event*."""
+        return self._by_event.get((event.source, event.subject), [])
+
     async def decide(self, event: Event, position: Position) -> list[Decision]:
         """The actions that the event of the message at *position* sets in motion."""
-        cloud_event = event.cloud_event
-        dependencies = self._by_event.get((cloud_event.source, cloud_event.subject), [])
+        dependencies = self.concerned(event.cloud_event)
         if not dependencies:
             self._log.error("Failed to get the dependency names, discarding it", eventID=event.id)
             self._note("dropped", event.id, reason="no dependency is on this event")

@@ -23,7 +23,7 @@ from tiphys.aio import Clock, Recent, finish, stop
 from tiphys.bus import Delivery, Subscription
 from tiphys.errors import BusError, EventDecodeError, TiphysError
 from tiphys.events import CloudEvent
-from tiphys.sensors.actions import Action, Interrupted
+from tiphys.sensors.actions import Action, ActionFailed, Interrupted, action_id
 from tiphys.sensors.claims import Claims
 from tiphys.sensors.decisions import Decision, Note, TriggerDecisions
 from tiphys.sensors.event import Event
@@ -40,6 +40,7 @@ log = structlog.get_logger("argo-events.sensor")
 
 KEEP_ALIVE = 10.0  # seconds between signs of life for a message at work; the bus waits 30
 IN_ORDER_AHEAD = 16  # messages fetched at once where they are handled one at a time
+FAULTS = 5  # errors nobody has foreseen after which an event is decided on no more
 REMEMBERED = 60.0  # seconds for which the id of a handled event is known (spec: sensors 12.1)
 
 
@@ -87,6 +88,7 @@ class TriggerDelivery:
         self.plan = plan
         self.decisions = decisions
         self.execution = execution
+        self._sensor = sensor
         self._clock = clock
         self._note = note
         self._pending = pending
@@ -96,6 +98,7 @@ class TriggerDelivery:
         self._work: dict[int, Work] = {}
         self._aside: list[Work] = []
         self._failure: Exception | None = None  # since which nothing begins, to keep the order
+        self._faults: dict[str, int] = {}  # how often deciding on a message has failed
         self._session = 0  # counts how often consuming has ended
         self._tasks: set[asyncio.Task[None]] = set()
         self._permits: set[asyncio.Future[None]] = set()  # of the rate limit, that are waited for
@@ -233,7 +236,7 @@ class TriggerDelivery:
                 async with self._in_order:
                     if session != self._session or self._failure is not None:
                         return  # it was put aside, or must not overtake what failed
-                    decisions = await self._decided(work)
+                    decisions = await self._guarded(work, self._decided(work), [])
                     if decisions and session == self._session:
                         await self._permitted()
                     if session != self._session:
@@ -246,7 +249,7 @@ class TriggerDelivery:
 
     async def _handle(self, work: Work) -> None:
         """Decide on a message; its actions run beside those of others."""
-        decisions = await self._decided(work)
+        decisions = await self._guarded(work, self._decided(work), [])
         await self._slots.acquire()
         begins = False
         try:
@@ -350,6 +353,34 @@ class TriggerDelivery:
             )
             return False
         return True
+
+    async def _guarded(self, work: Work, deciding: Coroutine[Any, Any, T], otherwise: T) -> T:
+        """
+        What *deciding* on a message answers; its errors let the trigger start again.
+
+        One that fails each time is *otherwise* decided on, and kept as a dead letter: it must not
+        hold up for ever what comes behind it.
+        """
+        try:
+            return await deciding
+        except Exception as error:
+            self._recent.discard(work.event_id)
+            name = work.position.name
+            self._faults[name] = faults = self._faults.get(name, 0) + 1
+            if faults < FAULTS:
+                raise
+            self._log.exception("An event cannot be decided on, and becomes a dead letter")
+            failure = ActionFailed(f"unforeseen {type(error).__name__}: {error}", faults, None)
+            await self.execution.keep(self._undecided(work), failure)
+            del self._faults[name]
+            return otherwise
+
+    def _undecided(self, work: Work) -> Action:
+        """The action that the event of a message alone would set in motion."""
+        event = CloudEvent.decode(work.delivery.body)
+        concerned = self.decisions.concerned(event)
+        events = {dependency.name: Event(event) for dependency in concerned}
+        return Action(action_id(self._sensor, self.plan.name, events), events)
 
     async def _decided(self, work: Work) -> list[Decision]:
         """The actions that a message sets in motion."""

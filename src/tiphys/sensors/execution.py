@@ -56,7 +56,7 @@ class Execution:
             failure = ActionFailed(f"unexpected {type(error).__name__}: {error}", 1, None)
         if self._fallback is not None:
             await self._fall_back(self._fallback, action)
-        await self._keep(action, failure)
+        await self.keep(action, failure)
         return False
 
     async def _fall_back(self, fallback: ActionRunner, action: Action) -> None:
@@ -68,7 +68,8 @@ class Execution:
         except Exception:  # noqa: BLE001  a bug in it must not cost the dead letter
             self._log.exception("The dlqTrigger failed for an unexpected reason")
 
-    async def _keep(self, action: Action, failure: ActionFailed) -> None:
+    async def keep(self, action: Action, failure: ActionFailed) -> None:
+        """Store the dead letter of *action*."""
         letter = self.runner.dead_letter(action, failure)
         await insist(lambda: self._dead_letters.store(letter), self._clock)
         self._count.inc()

@@ -22,7 +22,7 @@ async def judge(
     """
     if policy is None:
         return
-    if policy.status is not None and policy.status.allow:
+    if policy.status is not None and policy.status.allow and trigger.has_status:
         _judge_status(policy.status, outcome)
     if policy.k8s is not None and policy.k8s.labels and trigger.fetches_objects:
         await _judge_labels(policy.k8s, trigger, outcome, clock)

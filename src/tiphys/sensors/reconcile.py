@@ -11,7 +11,9 @@ import orjson
 
 from tiphys.bus import Bus, Entry, State
 from tiphys.manifests.sensor import Dependency
+from tiphys.sensors.flow.start import forget_start
 from tiphys.sensors.plan import TriggerPlan
+from tiphys.sensors.state import forget_used
 
 T = TypeVar("T")
 BROKEN = "=broken"
@@ -31,8 +33,9 @@ async def reconcile(
     """
     Forget what the stored manifest remembers and the new one does not mean any more.
 
-    Held events and positions of a changed dependency go, and everything of a trigger whose
-    conditions changed.  Of the triggers that are *broken* nothing goes before they can run again;
+    Held events and positions of a changed dependency go, and everything of a trigger that is removed
+    or whose conditions changed; but a trigger remembers that a dependency has begun in the past for
+    as long as it has it.  Of the triggers that are *broken* nothing goes before they can run again;
     then they are compared with what they last ran with.  Raises :exc:`BusError`.
     """
     current = {d.name: _fingerprint(d) for d in dependencies}
@@ -45,9 +48,14 @@ async def reconcile(
         if trigger in kept:
             continue
         plan = plans.get(trigger)
-        for name in await _stale(state, trigger, plan, before.get(trigger, stored), current):
+        stale, used = await _stale(state, trigger, plan, before.get(trigger, stored), current)
+        for name in stale:
             await state.delete(f"{trigger}/{name}")
             await bus.unsubscribe(sensor, trigger, name)
+            if plan is None or name not in plan.dependencies:
+                await forget_start(state, trigger, name)
+        if stale:
+            await forget_used(state, trigger, used)
         if plan is None:
             await state.delete(f"{trigger}/Expression")
     if kept:
@@ -67,15 +75,32 @@ async def _stale(
     plan: TriggerPlan | None,
     stored: Mapping[str, int],
     current: Mapping[str, int],
-) -> set[str]:
-    """The dependencies of which a trigger must forget everything; *plan*: None if it is removed."""
+) -> tuple[set[str], set[str] | None]:
+    """
+    The dependencies of which a trigger must forget everything; *plan*: None if it is removed.
+
+    And those of whose messages it must forget that it used them up; None: of all.
+    """
     entry = await state.get(f"{trigger}/Expression")
     expression = "" if entry is None else entry.value.decode()
     if plan is not None and plan.conditions == expression:
-        return {name for name, mark in stored.items() if current.get(name) != mark}
+        stale = {name for name, mark in stored.items() if current.get(name) != mark}
+        return stale, (stale - plan.dependencies.keys()) | _subscribed_by(plan, stale)
     # An empty text stands for all dependencies there were.
     stale = set(_NAMES.findall(expression)) or set(stored)
-    return stale | {name for name in stored if name.replace("-", "_") in _folded(stale)}
+    stale |= {name for name in stored if name.replace("-", "_") in _folded(stale)}
+    # Others may be awaited only.
+    stale |= {name for name in stored if plan is None or name not in plan.dependencies}
+    return stale, None
+
+
+def _subscribed_by(plan: TriggerPlan, names: Collection[str]) -> set[str]:
+    """The dependencies whose messages come through the subscriptions of those *names*."""
+    return {
+        dependency.name
+        for dependency in plan.dependencies.values()
+        if plan.subjects[dependency.event_source, dependency.event_name] in names
+    }
 
 
 def _folded(names: Iterable[str]) -> set[str]:

@@ -10,6 +10,8 @@ per message although the keys cannot be written in one step:
 * ``<trigger>/=firing/<message>.<dependency>``: the events of a firing that is not done yet.  It is
   written before the decision and removed after the action.
 
+When no message of a dependency comes again, or all do, :func:`forget_used` removes both.
+
 A message that comes again is thus recognised: its firing is pending (do it), or is done (settle).
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -175,6 +177,28 @@ class ConditionState:
 
     def _firing(self, sequence: int, dependency: str) -> str:
         return self._key(f"=firing/{sequence}.{dependency}")
+
+
+async def forget_used(
+    state: State, trigger: str, dependencies: Collection[str] | None = None
+) -> None:
+    """
+    Forget which messages of these *dependencies*, or of all, a trigger has used up, and for what.
+
+    Messages that come again count as new ones then.  Raises :exc:`BusError`.
+    """
+    place = f"{trigger}/=firing/"
+    for key in await state.keys(place):
+        if dependencies is None or key.removeprefix(place).partition(".")[2] in dependencies:
+            await state.delete(key)
+    key = f"{trigger}/=through"
+    if dependencies is None:
+        await state.delete(key)
+    elif (entry := await state.get(key)) is not None:
+        through = orjson.loads(entry.value)
+        left = {name: position for name, position in through.items() if name not in dependencies}
+        if left != through:
+            await state.put(key, orjson.dumps(left), revision=entry.revision)
 
 
 def _held(entry: Entry) -> Held | None:

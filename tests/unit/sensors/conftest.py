@@ -62,6 +62,8 @@ RECORDING = Recording()
 
 @trigger("recorder", log_name="Recorder")
 class Recorder(Trigger[RecorderConfig]):
+    has_status = True
+
     async def start(self, ctx: TriggerContext) -> None:
         await super().start(ctx)
         self.failures = 0

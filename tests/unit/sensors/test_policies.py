@@ -105,14 +105,24 @@ async def test_a_label_policy_has_no_effect_on_triggers_without_objects() -> Non
 
 @pytest.mark.parametrize("status", [None, 200, 201])
 async def test_a_status_that_is_allowed_or_absent_is_a_success(status: int | None) -> None:
-    policy = {"status": {"allow": [200, 201]}}
+    policy = Policy.model_validate({"status": {"allow": [200, 201]}})
 
-    await judged(policy, [None], Outcome(status=status))
+    await judge(policy, triggers.get("http")(), Outcome(status=status), VirtualClock())
 
 
-async def test_a_status_that_is_not_allowed_is_a_failure() -> None:
+@pytest.mark.parametrize("key", ["http", "awsLambda", "openWhisk"])
+async def test_a_status_that_is_not_allowed_is_a_failure(key: str) -> None:
+    policy = Policy.model_validate({"status": {"allow": [200]}})
+
     with pytest.raises(PolicyError, match="http response status 500 is not allowed"):
-        await judged({"status": {"allow": [200]}}, [None], Outcome(status=500))
+        await judge(policy, triggers.get(key)(), Outcome(status=500), VirtualClock())
+
+
+@pytest.mark.parametrize("key", ["slack", "exec", "python"])
+async def test_a_status_policy_has_no_effect_on_other_triggers_that_tell_a_status(key: str) -> None:
+    policy = Policy.model_validate({"status": {"allow": [201]}})
+
+    await judge(policy, triggers.get(key)(), Outcome(status=200), VirtualClock())
 
 
 async def test_an_attempt_knows_how_many_outcomes_the_policy_has_refused(

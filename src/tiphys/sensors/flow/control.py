@@ -25,6 +25,7 @@ from tiphys.sensors.flow.memory import Memory
 from tiphys.sensors.flow.plan import FlowPlan
 from tiphys.sensors.flow.throttle import Throttle
 from tiphys.sensors.flow.waiting import WaitingActions
+from tiphys.sensors.state import moment_of
 
 
 class Stage(Protocol):
@@ -67,11 +68,16 @@ def make_stages(plan: FlowPlan, trigger: str, state: State) -> list[Stage]:
     stages: list[Stage] = []
     if (absence := plan.absence) is not None:
         own = not absence.dependency
-        stages.append(Absence(absence.after, memory("absence", plan.shape), own=own))
-    if (debounce := plan.debounce) is not None and debounce.leading:
-        stages.append(LeadingDebounce(debounce.period, memory("debounce", debounce.key)))
-    elif debounce is not None:
-        stages.append(Debounce(debounce.period))
+        shape = f"{plan.shape}\n{absence.after}"
+        stages.append(Absence(absence.after, memory("absence", shape), own=own))
+    if (debounce := plan.debounce) is not None:
+        shape = f"{debounce.key}\n{debounce.period}"
+        if debounce.leading:
+            stages.append(LeadingDebounce(debounce.period, memory("debounce", shape)))
+        else:
+            # When the past comes back, because of another `startFrom`, it may act again.
+            shape = f"{plan.shape}\n{shape}"
+            stages.append(Debounce(debounce.period, memory("debounce", shape)))
     if (batch := plan.batch) is not None:
         stages.append(Batch(batch.count, batch.period))
     if (throttle := plan.throttle) is not None:
@@ -120,7 +126,7 @@ class FlowControl:
         self._note = note
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
-        self._latest: datetime | None = None  # the newest event so far
+        self._read = moment_of(0)  # what came until then has been read, in all subscriptions
 
     async def open(self, acting: frozenset[str]) -> None:
         """
@@ -149,7 +155,6 @@ class FlowControl:
         async with self._one_at_a_time:
             if self._waiting.knows(item.id):
                 return False
-            self._latest = item.moment
             outcome = self._advanced([item], 0)
             await self._apply(outcome, item)
             return any(passed.id == item.id for passed in outcome.passed)
@@ -157,10 +162,9 @@ class FlowControl:
     async def came(self, key: str, moment: datetime, sequence: int) -> None:
         """The event came whose absence is acted on."""
         async with self._one_at_a_time:
-            self._latest = moment
             for stage in self._stages:
                 if isinstance(stage, Absence):
-                    effects = stage.came(key, moment, sequence)
+                    effects = stage.came(key, moment, sequence, self._clock.now())
                     await self._apply(_Outcome(dropped=effects.dropped), None)
 
     def settled(self, item_id: str) -> None:
@@ -172,13 +176,16 @@ class FlowControl:
         await self._remove(item.id)
 
     def next_due(self) -> datetime | None:
-        """The earliest time at which something waits no longer."""
-        return min((due for s in self._stages if (due := s.next_due()) is not None), default=None)
+        """The earliest time at which something waits no longer, or can be forgotten."""
+        dues = [stage.next_due() for stage in self._stages]
+        dues += [stage.memory.next_expiry() for stage in self._stages if stage.memory is not None]
+        return min((due for due in dues if due is not None), default=None)
 
     async def ripen(self, upto: datetime) -> None:
-        """Let go what is due by *upto*."""
+        """Let go what is due by *upto*; everything that came until then has been read."""
         async with self._one_at_a_time:
             now = self._clock.now()
+            self._read = upto
             for number, stage in enumerate(self._stages):
                 effects = stage.ripen(upto, now)
                 outcome = self._advanced(effects.passed, number + 1)
@@ -211,9 +218,8 @@ class FlowControl:
     async def _apply(self, outcome: _Outcome, fresh: Item | None) -> None:
         """Make *outcome* last; *fresh* is the item of a message that is not acknowledged yet."""
         for stage in self._stages:
-            memory = stage.memory
-            if memory is not None and self._latest is not None:
-                await self._save(memory, min(self._latest, self._clock.now()))
+            if stage.memory is not None:
+                await self._save(stage.memory, self._read)
         passed_by = {item.id for item in outcome.passed}
         for item in outcome.merged:
             reason = f"one action stands for {len(item.members)} events"

@@ -3,51 +3,55 @@ Debounce: one action for a burst of events.
 
 A burst of a key ends when the bus has stored no event of that key for the whole period.  The last
 event of it acts then; or (*leading*) the first has acted at once, and the others do not.
+
+Events come in any order: subscriptions are read side by side, and messages come again.  One that
+comes late is part of a burst that has acted, or has a burst of its own.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from tiphys.sensors.flow.deadlines import Deadlines
 from tiphys.sensors.flow.item import Effects, Item
-from tiphys.sensors.flow.memory import Memory
-from tiphys.sensors.state import microseconds, moment_of
+from tiphys.sensors.flow.memory import Memory, Spans
 
 NAME = "debounce"
-REMEMBERED = 10_000  # keys of which the last acting event is known
 
 
 class Debounce:
-    """Acts on the last event of a burst."""
+    """
+    Acts on the last event of a burst; *memory* knows the events that came.
+
+    An item waits until its time is over and everything of that time has been read.  So several may
+    wait under one key, a burst each.
+    """
 
     name = NAME
-    memory: Memory | None = None
 
-    def __init__(self, period: float) -> None:
+    def __init__(self, period: float, memory: Memory) -> None:
         self._period = timedelta(seconds=period)
-        self._held: dict[str, Item] = {}
-        self._due: Deadlines[str] = Deadlines()
-        self._acted: OrderedDict[str, tuple[datetime, int, str]] = OrderedDict()
+        self._came = Spans(memory, self._period)
+        # By key and span of time: of two in one span, the newer ends the older.
+        self._held: dict[tuple[str, int], Item] = {}
+        self._due: Deadlines[tuple[str, int]] = Deadlines()
+        self.memory = memory
 
     def offer(self, item: Item, now: datetime) -> Effects:
         """An item comes."""
         effects = Effects()
-        key = item.keys.get(NAME, "")
-        held, acted = self._held.get(key), self._acted.get(key)
-        newest = acted if held is None else held.order
-        if newest is not None and item.order <= newest:
-            # It comes late, after a crash; a newer one waits or has acted.
+        key, mark = item.keys.get(NAME, ""), item.mark
+        held = self._held.get((key, self._came.span(mark)))
+        if item.stage != NAME and self._came.has_acted(key, mark):
+            effects.drop(item, "duplicate", reason="it has acted")
+        elif held is not None and held.order > item.order:
+            self._came.add(key, mark, now)
+            effects.supersede(item, held.event_ids[-1])
+        elif self._came.follows(key, mark):
+            self._came.add(key, mark, now)
             effects.supersede(item, "a newer event")
-            return effects
-        if held is not None:
-            if item.moment - held.moment >= self._period:
-                self._pass(key, held, effects)
-            else:
-                effects.supersede(held, item.event_ids[-1])
-        self._held[key] = item
-        self._due.set(key, item.moment + self._period)
+        else:
+            self._hold(key, item, now, effects)
         return effects
 
     def next_due(self) -> datetime | None:
@@ -57,42 +61,56 @@ class Debounce:
     def ripen(self, upto: datetime, now: datetime) -> Effects:
         """Bursts that have ended by *upto* act."""
         effects = Effects()
-        for key in self._due.take(upto):
-            self._pass(key, self._held.pop(key), effects)
+        for place in self._due.take(upto):
+            item = self._held.pop(place)
+            self._came.act(place[0], item.mark, now)
+            effects.passed.append(item)
         return effects
 
-    def _pass(self, key: str, item: Item, effects: Effects) -> None:
-        effects.passed.append(item)
-        self._acted[key] = item.order
-        self._acted.move_to_end(key)
-        if len(self._acted) > REMEMBERED:
-            self._acted.popitem(last=False)
+    def _hold(self, key: str, item: Item, now: datetime, effects: Effects) -> None:
+        """Let *item* wait, in place of those whose bursts it goes on with."""
+        span = self._came.span(item.mark)
+        earlier, same = (key, span - 1), (key, span)
+        before = self._held.get(earlier)
+        if before is not None and item.moment - before.moment < self._period:
+            self._let_go(earlier, item, effects)
+            self._came.add(key, before.mark, now)
+        if same in self._held:
+            self._let_go(same, item, effects)
+        else:
+            # Of those that wait one after the other in a span, the first and the last are enough.
+            self._came.add(key, item.mark, now)
+        self._held[same] = item
+        self._due.set(same, item.moment + self._period)
+
+    def _let_go(self, place: tuple[str, int], newer: Item, effects: Effects) -> None:
+        self._due.discard(place)
+        held = self._held.pop(place)
+        if held.id != newer.id:
+            effects.supersede(held, newer.event_ids[-1])
 
 
 class LeadingDebounce:
-    """Acts on the first event of a burst, at once; *memory* knows the bursts that last."""
+    """Acts on the first event of a burst that comes, at once; *memory* knows the events."""
 
     name = NAME
 
     def __init__(self, period: float, memory: Memory) -> None:
-        self._period = timedelta(seconds=period)
+        self._came = Spans(memory, timedelta(seconds=period))
         self.memory = memory
 
     def offer(self, item: Item, now: datetime) -> Effects:
         """An item comes."""
         effects = Effects()
-        key = item.keys.get(NAME, "")
-        burst = self.memory.get(key, item.moment)
-        if burst is None:
-            self._remember(key, item.moment, item.id)
-            effects.passed.append(item)
-            return effects
-        last, first = moment_of(burst[0]), burst[1]
-        if item.id == first:
+        key, mark = item.keys.get(NAME, ""), item.mark
+        if self._came.has_acted(key, mark):
             effects.passed.append(item)  # its message came again before it had acted
-            return effects
-        self._remember(key, max(last, item.moment), first)
-        effects.supersede(item, "the first event of the burst")
+        elif self._came.precedes(key, mark) or self._came.follows(key, mark):
+            self._came.add(key, mark, now)
+            effects.supersede(item, "the first event of the burst")
+        else:
+            self._came.act(key, mark, now)
+            effects.passed.append(item)
         return effects
 
     def next_due(self) -> datetime | None:
@@ -102,6 +120,3 @@ class LeadingDebounce:
     def ripen(self, upto: datetime, now: datetime) -> Effects:
         """Nothing ever waits."""
         return Effects()
-
-    def _remember(self, key: str, last: datetime, first: str) -> None:
-        self.memory.set(key, [microseconds(last), first], last + self._period)

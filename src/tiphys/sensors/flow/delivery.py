@@ -56,7 +56,6 @@ class FlowDelivery(TriggerDelivery):
         super().__init__(plan, decisions, **services)
         assert plan.flow is not None
         self._plan: FlowPlan = plan.flow
-        self._sensor: str = services["sensor"]
         self._watermark = Watermark(self._clock)
         self._control = FlowControl(
             lambda: make_stages(self._plan, plan.name, bucket),
@@ -145,17 +144,7 @@ class FlowDelivery(TriggerDelivery):
     async def _handle(self, work: Work) -> None:
         """Decide on a message, and take what it sets in motion through the mechanisms."""
         async with self._in_order:
-            acting: list[Decision] = []
-            settled: list[str] = []
-            for number, decision in enumerate(await self._decided(work)):
-                item = item_of(self.plan, work.position, number, decision)
-                if isinstance(decision, Awaited):
-                    await self._control.came(decision.key, item.moment, item.sequence)
-                elif await self._control.offer(item):
-                    acting.append(decision)
-                else:
-                    settled.append(item.id)
-                    await self.decisions.done(work.position, decision)
+            acting, settled = await self._guarded(work, self._offered(work), ([], []))
             self._watermark.handled(work.subscription, work.delivery.published)
             self._timers.poke()
         if not acting:
@@ -164,6 +153,21 @@ class FlowDelivery(TriggerDelivery):
         order = self._order(acting[0].action.events)
         self._queue.add(order, _Turn(order, lambda: self._act(work, acting, settled), work))
         self._pump()
+
+    async def _offered(self, work: Work) -> tuple[list[Decision], list[str]]:
+        """What a message sets in motion now, and the ids of items that wait or have ended."""
+        acting: list[Decision] = []
+        settled: list[str] = []
+        for number, decision in enumerate(await self._decided(work)):
+            item = item_of(self.plan, work.position, number, decision)
+            if isinstance(decision, Awaited):
+                await self._control.came(decision.key, item.moment, item.sequence)
+            elif await self._control.offer(item):
+                acting.append(decision)
+            else:
+                settled.append(item.id)
+                await self.decisions.done(work.position, decision)
+        return acting, settled
 
     def _order(self, events: Mapping[str, Event]) -> str | None:
         """The key of an action's turn; None where it waits for no other."""

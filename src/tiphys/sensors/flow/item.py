@@ -13,6 +13,7 @@ from tiphys.errors import EventDecodeError
 from tiphys.events import CloudEvent
 from tiphys.languages import gjson
 from tiphys.observe.history import Step
+from tiphys.sensors.flow.memory import Mark
 from tiphys.sensors.state import microseconds, moment_of
 
 
@@ -40,6 +41,11 @@ class Item:
     def order(self) -> tuple[datetime, int, str]:
         """Compares as the events do in the stream."""
         return self.moment, self.sequence, self.id
+
+    @property
+    def mark(self) -> Mark:
+        """The same, for memories."""
+        return microseconds(self.moment), self.sequence, self.id
 
     @property
     def event_ids(self) -> tuple[str, ...]:

@@ -19,14 +19,21 @@ class KeyPath:
         self._path = paths.compile(text) if text else None
 
     def of(self, event: Event) -> str | None:
-        """The value as text; None when the event has none."""
+        """
+        The value as text; None when the event has none.
+
+        Bytes that are not UTF-8, which foreign publishers may send, are written as escapes: keys
+        lie in the bucket as JSON, and events with different ones must stay apart.
+        """
         if self._path is None:
             return ""
         try:
             found = self._path.get(event.document)
         except LanguageError:
             return None
-        return found.string() if found.exists else None
+        if not found.exists:
+            return None
+        return found.string().encode("utf-8", "backslashreplace").decode()
 
     def of_first(self, events: Mapping[str, Event], order: Iterable[str]) -> str:
         """The value in the first event in *order*; those without a value share the empty key."""

@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from tiphys.bus import State
-from tiphys.sensors.state import microseconds
+from tiphys.sensors.state import microseconds, moment_of
 
+LATE = timedelta(minutes=10)  # after a crash, a message may come again this much later
 LIMIT = 100_000  # keys; beyond it the oldest are forgotten
 IN_CHUNK = 128  # keys
 
@@ -76,6 +77,11 @@ class Memory:
             chunk = self._chunks[number] = _Chunk()
             for hashed, (expires, value) in orjson.loads(entry.value).items():
                 self._place_in(number, chunk, hashed, expires, value)
+
+    def next_expiry(self) -> datetime | None:
+        """When :meth:`save` has something to forget."""
+        chunk = next(iter(self._chunks.values()), None)
+        return None if chunk is None else moment_of(chunk.expires)
 
     def get(self, key: str, now: datetime) -> Any:
         """The value of *key*; None when there is none, or it has expired."""
@@ -139,6 +145,74 @@ class Memory:
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}{number}"
+
+
+Mark = tuple[int, int, str]
+"""An event: when the bus stored it, in microseconds, its number, and a name; in their order."""
+
+
+class Spans:
+    """
+    Events by key, in whatever order they come: was there one shortly before or after another?
+
+    Time is cut into spans of *width*, whose events are all closer than that to each other.  So the
+    first and the last one of each span suffice to know whether any came less than *width* before or
+    after a moment.  They stay in *memory* until everything of their time has been read, and none of
+    it can come again.  Beside them stands the last event of the span that has acted.
+    """
+
+    def __init__(self, memory: Memory, width: timedelta) -> None:
+        self._memory = memory
+        self._width = max(1, width // timedelta(microseconds=1))
+
+    def span(self, mark: Mark) -> int:
+        """The number of the span that an event belongs to."""
+        return mark[0] // self._width
+
+    def add(self, key: str, mark: Mark, now: datetime) -> None:
+        """An event came."""
+        self._add(key, mark, now, acted=False)
+
+    def act(self, key: str, mark: Mark, now: datetime) -> None:
+        """An event came, or came before, and acts."""
+        self._add(key, mark, now, acted=True)
+
+    def has_acted(self, key: str, mark: Mark) -> bool:
+        """Whether this very event was the last of its span to act."""
+        return self._get(key, self.span(mark))[2] == mark
+
+    def follows(self, key: str, mark: Mark) -> bool:
+        """Whether an event came after this one, and less than the width after it."""
+        last = self._get(key, self.span(mark))[1]
+        if last is not None and last > mark:
+            return True
+        first = self._get(key, self.span(mark) + 1)[0]
+        return first is not None and first[0] - mark[0] < self._width
+
+    def precedes(self, key: str, mark: Mark) -> bool:
+        """Whether an event came before this one, and less than the width before it."""
+        first = self._get(key, self.span(mark))[0]
+        if first is not None and first < mark:
+            return True
+        last = self._get(key, self.span(mark) - 1)[1]
+        return last is not None and mark[0] - last[0] < self._width
+
+    def _get(self, key: str, span: int) -> tuple[Mark | None, Mark | None, Mark | None]:
+        """The first event of a span, the last, and the one that acted."""
+        found = self._memory.get(f"{span}/{key}", moment_of(span * self._width))
+        first, last, acted = (None if m is None else (m[0], m[1], m[2]) for m in found or _NONE)
+        return first, last, acted
+
+    def _add(self, key: str, mark: Mark, now: datetime, *, acted: bool) -> None:
+        known = self._get(key, self.span(mark))
+        first, last = known[0] or mark, known[1] or mark
+        value = (min(first, mark), max(last, mark), mark if acted else known[2])
+        if value != known:
+            expires = max(now, moment_of(mark[0] + self._width)) + LATE
+            self._memory.set(f"{self.span(mark)}/{key}", value, expires)
+
+
+_NONE = (None, None, None)
 
 
 def digest(text: str) -> str:

@@ -37,6 +37,8 @@ async def registered(
                 await _remove(state, sensor, name)
         elif plan.flow is None and await state.keys(place(name, "waiting/")):
             by_name[name] = dataclasses.replace(plan, flow=FlowPlan())
+        elif plan.flow is None:
+            await _clear(state, name, but=place(name, "start/"))
     names = [name for name, plan in by_name.items() if plan.flow is not None]
     names += [name for name in known if name in broken and name not in by_name]
     if names != known:
@@ -53,5 +55,11 @@ async def _remove(state: State, sensor: str, trigger: str) -> None:
             triggerName=trigger,
             count=len(waiting),
         )
+    await _clear(state, trigger)
+
+
+async def _clear(state: State, trigger: str, but: str | None = None) -> None:
+    """Forget what mechanisms remember; *but* begins the keys of what stays."""
     for key in await state.keys(place(trigger, "")):
-        await state.delete(key)
+        if but is None or not key.startswith(but):
+            await state.delete(key)

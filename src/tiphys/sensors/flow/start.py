@@ -30,7 +30,7 @@ async def subscribe(
     the past back; a change of *start_from* itself does.  *options* are those of the bus.  Raises
     :exc:`BusError`.
     """
-    key = place(trigger, "start", dependency)
+    key = _mark(trigger, dependency)
     begun = await state.get(key)
     start: datetime | None = None
     if begun is None or begun.value.decode() != start_from:
@@ -39,3 +39,13 @@ async def subscribe(
     if start is not None:
         await state.put(key, start_from.encode())
     return subscription
+
+
+async def forget_start(state: State, trigger: str, dependency: str) -> None:
+    """Let the dependency begin in the past, should *trigger* have it anew.  Raises BusError."""
+    await state.delete(_mark(trigger, dependency))
+
+
+def _mark(trigger: str, dependency: str) -> str:
+    """The key of the ``startFrom`` with which a dependency has begun."""
+    return place(trigger, "start", dependency)

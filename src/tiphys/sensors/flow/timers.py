@@ -58,7 +58,7 @@ class Timers:
         return min((due for t in self._timed if (due := t.next_due()) is not None), default=None)
 
     async def _ripen(self, due: datetime) -> None:
-        limit = self._watermark.limit(due)
+        limit = self._watermark.limit()
         if limit is None or limit < due:
             await self._clock.sleep(AGAIN)
             return

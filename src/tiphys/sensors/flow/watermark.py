@@ -2,7 +2,7 @@
 How far the subscriptions of a trigger have been read, in the time of the bus.
 
 After a stop, what was due meanwhile must not act before the events that came meanwhile are read:
-one of them may supersede it.  On time, there is nothing to wait for.
+one of them may supersede it.  Where everything is read as it comes, there is nothing to wait for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from tiphys.aio import Clock
 
-ON_TIME = timedelta(seconds=0.5)
+ON_TIME = timedelta(seconds=0.5)  # age of a message that is handled as it comes
 QUIET = 1.0  # seconds without a message after which a subscription counts as read to its end
 
 
@@ -30,15 +30,16 @@ class Watermark:
 
     def handled(self, subscription: Hashable, published: datetime) -> None:
         """A message of *subscription* was handled."""
-        self._read[subscription] = (self._clock.monotonic(), published)
+        if self._clock.now() - published <= ON_TIME:
+            self._read.pop(subscription, None)  # nothing older is left to be read
+        else:
+            self._read[subscription] = (self._clock.monotonic(), published)
 
-    def limit(self, due: datetime) -> datetime | None:
-        """What is due by this moment may act now, if *due* is the first; None when nothing may."""
-        now = self._clock.now()
-        if now - due <= ON_TIME:
-            return now
+    def limit(self) -> datetime | None:
+        """What is due by this moment may act now; None when nothing may."""
         quiet_since = self._clock.monotonic() - QUIET
         behind = [published for at, published in self._read.values() if at > quiet_since]
         if None in behind:
             return None
+        now = self._clock.now()
         return min((moment for moment in behind if moment is not None), default=now)

@@ -10,6 +10,8 @@ import pytest
 from tests.unit.sensors.flow.conftest import Timed, Told, World, timed
 from tiphys.errors import TiphysError
 from tiphys.observe.history import Step
+from tiphys.sensors.event import Event
+from tiphys.sensors.state import Position
 
 
 class Faulty(Told):
@@ -177,3 +179,33 @@ async def test_a_trigger_that_has_stopped_does_nothing_that_is_asked_of_it(
     with pytest.raises(TiphysError, match="the sensor stopped before everything was done"):
         await delivery.in_turn({}, act)
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"atLeastOnce": True}, {"debounce": {"period": "1s", "key": "n"}}]
+)
+async def test_an_event_on_which_no_decision_can_ever_be_made_becomes_a_dead_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    async with world.running(timed(**more)) as sensor:
+        delivery = sensor.delivery("t")
+        assert delivery is not None
+        decide = delivery.decisions.decide
+
+        async def faulty(event: Event, position: Position) -> Any:
+            if b'"n": 0' in (event.cloud_event.data or b""):
+                raise RuntimeError("a bug")
+            return await decide(event, position)
+
+        monkeypatch.setattr(delivery.decisions, "decide", faulty)
+        event = await world.publish("a", n=0)
+        for n in range(1, 3):
+            await world.publish("a", n=n)
+        await pass_seconds(world, 200)
+
+        assert set(numbers(world)) == {1, 2}
+        assert world.unsettled() == 0
+        assert sensor.statuses["t"].phase == "running"
+    (letter,) = await world.dead_letters()
+    assert letter["error"] == "unforeseen RuntimeError: a bug"
+    assert letter["events"]["a"]["id"] == event
