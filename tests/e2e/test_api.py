@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +17,7 @@ import pytest
 from tests._ports import free_port
 from tests.e2e._manifests import dependency, dumped, event_source, http_trigger, sensor, webhook
 from tests.e2e._program import TIPHYS, Program, Receiver, tiphys
+from tests.e2e._trials import endless
 
 LETTERS = "/api/v1/dead-letters"
 
@@ -91,6 +95,61 @@ async def test_followers_keep_no_program_from_stopping(program: Program, hook: s
     async with asyncio.timeout(20):
         await follower.communicate()
     assert follower.returncode == 0
+
+
+@pytest.fixture
+async def trial(program: Program, tmp_path: Path) -> AsyncIterator[Path]:
+    """The program tries manifests out, for minutes; the folder for what it makes meanwhile."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    program.env["TMPDIR"] = str(folder)
+    program.write("web.yaml", dumped(event_source("web", {"hook": webhook(free_port())})))
+    await program.start()
+    body = {"files": endless()}
+    asking = asyncio.create_task(ask(program, "POST", "/api/v1/test", json=body))
+    async with asyncio.timeout(20):
+        while not list(folder.glob("tiphys-*/*")):
+            await asyncio.sleep(0.05)
+    yield folder
+    assert isinstance(
+        (await asyncio.gather(asking, return_exceptions=True))[0], aiohttp.ClientError
+    )
+
+
+async def test_a_trial_of_manifests_keeps_no_program_from_stopping(
+    program: Program, trial: Path
+) -> None:
+    stopped_quietly(program, await program.stop())
+
+    assert entries(trial) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only its kernel ends children with parents")
+async def test_a_trial_of_manifests_dies_with_its_program(program: Program, trial: Path) -> None:
+    (folder,) = entries(trial)
+
+    def there() -> list[Path]:
+        return [link for link in Path("/proc").glob("*/cwd") if _target(link) == folder]
+
+    assert len(there()) == 1
+    await program.kill()
+
+    async with asyncio.timeout(20):
+        while there():
+            await asyncio.sleep(0.05)
+
+
+def entries(folder: Path) -> list[Path]:
+    """What is in a folder."""
+    return list(folder.iterdir())
+
+
+def _target(link: Path) -> Path | None:
+    """Where *link* leads; None where its process is gone, or not ours."""
+    try:
+        return link.readlink()
+    except OSError:
+        return None
 
 
 @pytest.mark.parametrize("which", ["api", "metrics"])

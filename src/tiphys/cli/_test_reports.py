@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import textwrap
@@ -11,7 +10,7 @@ from xml.etree import ElementTree
 
 import typer
 
-from tiphys.testing.pipelines import Coverage, Failure, Result
+from tiphys.testing.pipelines import Coverage, Failure, Result, results_as_json
 
 _NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -61,23 +60,7 @@ def coverage_text(coverage: Coverage) -> str:
 
 def as_json(results: Sequence[Result], coverage: Coverage | None) -> str:
     """Everything as one JSON object."""
-    document = {
-        "passed": sum(result.passed for result in results),
-        "failed": sum(not result.passed for result in results),
-        "tests": [
-            {**dataclasses.asdict(result), "passed": result.passed, "seconds": result.seconds}
-            for result in results
-        ],
-    }
-    if coverage is not None:
-        document["coverage"] = {
-            "totals": {
-                what: {"exercised": done, "all": all_}
-                for what, (done, all_) in coverage.totals.items()
-            },
-            "gaps": [dataclasses.asdict(gap) for gap in coverage.gaps],
-        }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(results_as_json(results, coverage), indent=2, ensure_ascii=False)
 
 
 def as_junit(results: Sequence[Result]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -16,31 +15,16 @@ from tiphys.cli._client import APIOption, call, query
 from tiphys.errors import TiphysError
 from tiphys.observe import logs
 from tiphys.testing.pipelines import (
-    Action,
+    Comparison,
     Given,
     Pipeline,
-    Run,
     archived,
-    as_yaml,
-    difference,
+    compare,
+    needed,
     recorded,
 )
 
-Key = tuple[str, str, tuple[str, ...], int]
-"""Sensor, trigger, ids of the events, and how many such actions there were before."""
 WORDS = {"old": "only OLD acts", "new": "only NEW acts", "both": "the actions differ"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """One action that is in one version only, or another in each; *why* is the other's reason."""
-
-    number: int
-    sensor: str
-    trigger: str
-    side: Literal["old", "new", "both"]
-    details: str
-    why: list[str]
 
 
 def diff(
@@ -68,19 +52,14 @@ def diff(
     """
     logs.set_up("human", "error", sys.stderr)
     before, after = Pipeline(old), Pipeline(new)
-    wanted = sorted(
-        (source_name, name)
-        for source_name, name in before.dependencies | after.dependencies
-        if source in ("", source_name) and event in ("", name)
-    )
+    wanted = needed(before, after, source=source, event=event)
     given = _chosen(events, wanted) if events is not None else _fetched(api, since, wanted)
-    runs = before.run(given, judge=False), after.run(given, judge=False)
-    changes = [c for c in _changes(*runs) if sensor in ("", c.sensor)]
+    found = compare(before, after, given, sensor=sensor)
     if as_json:
-        typer.echo(json.dumps(_as_json(runs[0], changes), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
-        typer.echo(_as_text(runs[0], changes))
-    raise typer.Exit(1 if changes else 0)
+        typer.echo(_as_text(found))
+    raise typer.Exit(1 if found.changes else 0)
 
 
 def _chosen(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[Given]:
@@ -104,52 +83,11 @@ def _fetched(api: str | None, since: str, wanted: Sequence[tuple[str, str]]) -> 
     return sorted(found, key=lambda each: each.event.time)
 
 
-def _changes(old: Run, new: Run) -> Iterator[Change]:
-    """Every difference, in the order of the events."""
-    before, after = _by_key(old), _by_key(new)
-    found = [
-        change
-        for key in dict.fromkeys([*before, *after])
-        if (change := _change(before.get(key), after.get(key), old, new)) is not None
-    ]
-    yield from sorted(found, key=lambda change: change.number)
-
-
-def _change(one: Action | None, other: Action | None, old: Run, new: Run) -> Change | None:
-    if one is not None and other is not None:
-        if one.document() == other.document():
-            return None
-        text = difference(one.document(), other.document(), ("OLD", "NEW"))
-        return Change(one.number, one.sensor, one.trigger, "both", text, [])
-    action, run = (one, new) if one is not None else (other, old)
-    assert action is not None
-    why = [
-        verdict.sentence
-        for verdict in run.verdicts
-        if (verdict.number, verdict.sensor, verdict.trigger)
-        == (action.number, action.sensor, action.trigger)
-        and verdict.reason
-    ]
-    side: Literal["old", "new"] = "old" if one is not None else "new"
-    text = as_yaml(action.document())
-    return Change(action.number, action.sensor, action.trigger, side, text, why)
-
-
-def _by_key(run: Run) -> dict[Key, Action]:
-    found: dict[Key, Action] = {}
-    for action in run.actions:
-        ids = tuple(sorted(event.id for event in action.events.values()))
-        count = 0
-        while (key := (action.sensor, action.trigger, ids, count)) in found:
-            count += 1
-        found[key] = action
-    return found
-
-
-def _as_text(run: Run, changes: Sequence[Change]) -> str:
+def _as_text(found: Comparison) -> str:
+    changes = found.changes
     lines = []
     for number in dict.fromkeys(change.number for change in changes):
-        event = run.events[number - 1]
+        event = found.events[number - 1]
         lines.append(f"event {event.id}  {event.source}/{event.subject}  {event.time}")
         for change in changes:
             if change.number != number:
@@ -159,20 +97,10 @@ def _as_text(run: Run, changes: Sequence[Change]) -> str:
             lines += [f"    {other}: {reason}" for reason in change.why]
             lines.append(textwrap.indent(change.details.rstrip("\n"), "    "))
     differing = len({change.number for change in changes})
-    lines.append(_summary(differing, len(run.events)))
+    lines.append(_summary(differing, len(found.events)))
     return "\n".join(lines)
 
 
 def _summary(differing: int, all_: int) -> str:
     events = f"{all_} event" if all_ == 1 else f"{all_} events"
     return f"{events}, {differing} with other actions" if differing else f"{events}, no difference"
-
-
-def _as_json(run: Run, changes: Sequence[Change]) -> dict[str, object]:
-    return {
-        "events": len(run.events),
-        "changes": [
-            {"event": run.events[change.number - 1].id, **dataclasses.asdict(change)}
-            for change in changes
-        ],
-    }

@@ -111,7 +111,7 @@ class EventOperations:
         buses = list(self._instance.buses.values())
         if query.get("data") == "true":
             whole = trace.archived(buses, _wanted(request), since)
-            return answer([_shown(event) async for event in whole])
+            return answer([shown(event) async for event in whole])
         return answer(await trace.events(buses, _wanted(request), since=since, status=status))
 
     async def tail(self, request: Request) -> Response:
@@ -123,14 +123,14 @@ class EventOperations:
 
         async def lines() -> AsyncIterator[bytes]:
             async for event in stream:
-                yield orjson.dumps(_shown(event)) + b"\n"
+                yield orjson.dumps(shown(event)) + b"\n"
 
         return StreamingResponse(lines(), media_type=LINES)
 
     async def show(self, request: Request) -> Response:
         """One event."""
         buses = [opened.bus for opened in self._instance.buses.values()]
-        return answer(_shown(await archive.find(buses, request.path_params["id"])))
+        return answer(shown(await archive.find(buses, request.path_params["id"])))
 
     async def trace(self, request: Request) -> Response:
         """Its time line."""
@@ -192,7 +192,7 @@ def _check_known(desired: Desired, namespace: str, source: str, name: str) -> No
         )
 
 
-def _shown(event: CloudEvent) -> dict[str, Any]:
+def shown(event: CloudEvent) -> dict[str, Any]:
     """An event as JSON data; its payload as JSON where it is, otherwise in base64."""
     shown: dict[str, Any] = {
         "id": event.id,

@@ -27,11 +27,16 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """A member of a body: what it means, and its type as in JSON Schema; any type if absent."""
+    """
+    A member of a body: what it means, and its type as in JSON Schema; any type if absent.
+
+    *values*: the type of the values of an object, which may have any names.
+    """
 
     text: str
     type: str = ""
     required: bool = False
+    values: str = ""
 
     @property
     def schema(self) -> Schema:
@@ -39,6 +44,9 @@ class Member:
         described: Schema = {"type": self.type} if self.type else {}
         if self.type == "string" and self.required:
             described["minLength"] = 1
+        if self.values:
+            described["additionalProperties"] = {"type": self.values}
+            described["minProperties"] = int(self.required)
         return described | {"description": self.text}
 
 
@@ -148,9 +156,13 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(content + b"\n", status, media_type=JSON)
 
 
-async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON object in the body; an empty body is an empty object."""
-    content = await request.body()
+async def body_of(request: Request, largest: int | None = None) -> dict[str, Any]:
+    """
+    The JSON object in the body; an empty body is an empty object.
+
+    Answers 413 for one of more than *largest* bytes, and 400 for anything else.
+    """
+    content = await request.body() if largest is None else await _limited(request, largest)
     try:
         body = orjson.loads(content or b"{}")
     except orjson.JSONDecodeError as error:
@@ -158,6 +170,15 @@ async def body_of(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise HTTPException(400, "the body is not a JSON object")
     return body
+
+
+async def _limited(request: Request, largest: int) -> bytes:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > largest:
+            raise HTTPException(413, f"the body is larger than {largest >> 20} MiB")
+    return bytes(content)
 
 
 def text_of(body: Mapping[str, Any], key: str, default: str | None = None) -> str:

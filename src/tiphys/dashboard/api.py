@@ -16,6 +16,7 @@ from tiphys.dashboard import pausing
 from tiphys.dashboard._dead_letters import DeadLetterOperations
 from tiphys.dashboard._events import EventOperations
 from tiphys.dashboard._guard import LoopbackOnly
+from tiphys.dashboard._manifests import ManifestOperations
 from tiphys.dashboard._operations import TEXT, Operation, answer, openapi
 from tiphys.errors import BusError, ManifestError, TiphysError
 from tiphys.runtime.standalone import Standalone
@@ -30,6 +31,7 @@ def api(instance: Standalone, token: str = "") -> Starlette:
         *EventOperations(instance).all(),
         *DeadLetterOperations(instance).all(),
         *pausing.operations(instance),
+        *ManifestOperations(instance).all(),
     ]
     document = openapi(operations, token=bool(token))
 

@@ -43,6 +43,19 @@ def test_a_body_has_the_types_of_its_members_and_those_that_it_must_have() -> No
     }
 
 
+def test_an_object_has_the_type_of_its_values_and_is_not_empty_where_there_must_be_one() -> None:
+    files = Member("Texts by name.", "object", required=True, values="string")
+    more = Member("More of them.", "object", values="string")
+
+    assert files.schema == {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": "string"},
+        "description": "Texts by name.",
+    }
+    assert more.schema["minProperties"] == 0
+
+
 def test_refusals_have_the_shape_of_an_error() -> None:
     document = openapi([PUT])
     responses = document["paths"]["/things/{id}"]["post"]["responses"]

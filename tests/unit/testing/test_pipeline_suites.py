@@ -15,6 +15,7 @@ from tiphys.testing.pipelines import Coverage, Failure, Result, Suites
 ENDPOINT = {"endpoint": "/a", "port": "1", "method": "POST"}
 POSITIVE = {"data": [{"path": "n", "type": "number", "comparator": ">", "value": ["0"]}]}
 EVENT = {"source": "web", "event": "a", "data": {"n": 1}}
+SUBJECT = {"source": "web", "event": "a"}
 FILTERED = {"source": "web", "event": "a", "data": {"n": 0}}
 
 
@@ -425,3 +426,66 @@ async def test_what_never_passes_is_told(folder: Path) -> None:
     coverage = await covered(folder, {"events": [FILTERED], "expect": "none"})
 
     assert [gap.missing for gap in coverage.gaps] == ["never acts", "never lets an event pass"]
+
+
+FROM_FILES = ("bodyFile", "dataFile", "recorded")
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/hostname", "../x", "sub/../../x", "..", "a\0b", "/proc/1/cwd"]
+)
+def test_what_a_suite_names_outside_of_a_folder_is_refused_and_not_read(
+    folder: Path, path: str
+) -> None:
+    file = folder / "it.test.yaml"
+    for key in FROM_FILES:
+        given = {"recorded": path} if key == "recorded" else {**SUBJECT, key: path}
+        case = {"name": "a test", "events": [EVENT, given], "expect": "none"}
+        file.write_text(json.dumps({"tests": [case]}, indent=1))
+        with pytest.raises(ManifestError, match="leads out") as error:
+            Suites([folder], within=folder).load()
+        assert error.value.path == f"tests[0].events[1].{key}"
+        assert (error.value.file, error.value.message.count(repr(path))) == (str(file), 1)
+    file.write_text(json.dumps({"tests": [], "manifests": [".", path]}))
+    with pytest.raises(ManifestError, match="leads out") as error:
+        Suites([folder], within=folder).load()
+    assert error.value.path == "manifests[1]"
+
+
+def test_a_link_leads_where_it_leads(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (folder / "link").symlink_to(other)
+    (folder / "it.test.yaml").write_text(json.dumps({"tests": [], "manifests": [".", "link"]}))
+
+    with pytest.raises(ManifestError, match="'link' leads out"):
+        Suites([folder], within=folder).load()
+
+
+async def test_what_a_suite_names_inside_of_a_folder_is_read(folder: Path) -> None:
+    (folder / "payloads").mkdir()
+    (folder / "payloads" / "one.json").write_text('{"n": 1}')
+    given = {**SUBJECT, "dataFile": "payloads/../payloads/one.json"}
+    case = {"name": "a test", "events": [given], "expect": {"trigger": "send"}}
+    file = folder / "sub" / "it.test.yaml"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"tests": [case], "manifests": [".."]}))
+    (folder / "sub" / "payloads").symlink_to(folder / "payloads")
+
+    suites = Suites([folder], within=folder)
+    suites.load()
+
+    assert [result.failures async for result in suites.results()] == [[]]
+
+
+def test_loading_tells_the_first_thing_that_is_wrong(folder: Path) -> None:
+    (folder / "a.test.yaml").write_text(json.dumps({"tests": []}))
+    (folder / "b.test.yaml").write_text(json.dumps({"tests": [], "manifests": ["a.test.yaml"]}))
+    with pytest.raises(ManifestError, match="there is no Sensor in") as error:
+        Suites([folder]).load()
+    assert error.value.file == str(folder / "b.test.yaml")
+
+    (folder / "a.test.yaml").write_text("test: []")
+    with pytest.raises(ManifestError, match="unknown key `test`"):
+        Suites([folder]).load()

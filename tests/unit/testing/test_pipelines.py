@@ -473,3 +473,39 @@ def test_an_object_that_needs_a_secret_to_get_it_cannot_be_rendered(tmp_path: Pa
     (action,) = Pipeline(tmp_path).run([a()]).actions
 
     assert action.error == "Secret 's', key 'k': values are not read here"
+
+
+def test_files_outside_of_a_folder_become_no_objects(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "pod.yaml"
+    inside.mkdir()
+    outside.write_text("kind: Pod\n")
+    (inside / "pod.yaml").write_text("kind: Pod\n")
+    src = {"dependencyName": "a", "dataKey": "path"}
+    block = {
+        "source": {"file": {"path": str(inside / "pod.yaml")}},
+        "operation": "create",
+    }
+    chosen = {"src": src, "dest": "k8s.source.file.path", "operation": "overwrite"}
+    write(inside, [dependency("a")], [trigger(block={"k8s": block}, parameters=[chosen])])
+
+    free = Pipeline(inside).run([a({"path": str(outside)})])
+    bound = Pipeline(inside, within=inside).run(
+        a({"path": str(path)}) for path in (inside / "pod.yaml", outside, inside / "../pod.yaml")
+    )
+
+    assert [action.resource for action in free.actions] == [{"kind": "Pod"}]
+    assert [action.resource for action in bound.actions] == [{"kind": "Pod"}, None, None]
+    assert bound.actions[1].error == (
+        f"source.file: {str(outside)!r} leads out of the files that may be read here"
+    )
+
+
+def test_a_trigger_that_would_ask_a_server_asks_none(tmp_path: Path) -> None:
+    pytest.importorskip("grpc")
+    block = {"custom": {"serverURL": "127.0.0.1:1", "spec": {"a": "b"}}}
+    write(tmp_path, [dependency("a")], [trigger(block=block)])
+
+    run = Pipeline(tmp_path).run([a()])
+
+    assert steps(run) == ["failed"]
+    assert "from a server, which is not asked here" in run.actions[0].error

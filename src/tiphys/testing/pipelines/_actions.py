@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from tiphys.manifests.common import TLS, ConfigMapRef, KeySelector, Parameter, S
 from tiphys.sensors.actions import Action as Decided
 from tiphys.sensors.plan import ActionPlan
 from tiphys.sensors.rendering import Renderer
+from tiphys.testing.pipelines._confinement import unstarted
 from tiphys.triggers import Firing, Trigger, TriggerContext, triggers
 
 INSTRUCTIONS = ("parameters", "payload")  # members that say how the action is made
@@ -80,12 +82,18 @@ class Action:
 class DryTrigger:
     """One trigger of a sensor, which renders like the running one and never acts."""
 
-    def __init__(self, namespace: str, sensor: str, plan: ActionPlan) -> None:
-        """Raises :exc:`ParameterError` where the trigger's options are wrong."""
+    def __init__(
+        self, namespace: str, sensor: str, plan: ActionPlan, within: Path | None = None
+    ) -> None:
+        """
+        *within*: no file outside of this folder is read.
+
+        Raises :exc:`ParameterError` where the trigger's options are wrong.
+        """
         self.plan = plan
         self._namespace = namespace
         self._sensor = sensor
-        self._trigger: Trigger[Any] = triggers.get(plan.key)()
+        self._trigger = unstarted(triggers.get(plan.key), within)
         self._renderer = Renderer(plan, self._trigger)
 
     async def act(self, decided: Decided, number: int, at: datetime) -> Action:

@@ -145,8 +145,8 @@ def dumped(value: Any) -> bytes:
     """JSON text of *value*."""
     try:
         return orjson.dumps(value)
-    except TypeError:  # integers of more than 64 bits
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except TypeError:  # integers of more than 64 bits, and halves of characters, which stay escapes
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _headers(given: Mapping[str, str | Sequence[str]]) -> dict[str, list[str]]:

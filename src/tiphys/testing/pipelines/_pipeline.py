@@ -76,11 +76,16 @@ class Pipeline:
     """
 
     def __init__(
-        self, manifests: Path | str | Iterable[Path | str], *, namespace: str = NAMESPACE
+        self,
+        manifests: Path | str | Iterable[Path | str],
+        *,
+        namespace: str = NAMESPACE,
+        within: Path | None = None,
     ) -> None:
         """
         Load files and folders.
 
+        *within*: actions are made of no file outside of this folder; *manifests* may lie anywhere.
         Raises :exc:`ManifestError` when something is wrong in them, or when there is no Sensor.
         """
         paths = [manifests] if isinstance(manifests, Path | str) else list(manifests)
@@ -94,7 +99,7 @@ class Pipeline:
             for name, manifest in _by_name(desired.event_sources.values(), named).items()
         }
         self.sensors = {
-            name: DrySensor(manifest, manifest.namespace or namespace)
+            name: DrySensor(manifest, manifest.namespace or namespace, within)
             for name, manifest in _by_name(desired.sensors.values(), named).items()
         }
         if not self.sensors:

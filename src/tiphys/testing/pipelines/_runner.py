@@ -46,12 +46,15 @@ class Suites:
     Manifests are loaded once, however many tests are about them.
     """
 
-    def __init__(self, paths: Sequence[Path], *, matching: str = "") -> None:
+    def __init__(
+        self, paths: Sequence[Path], *, matching: str = "", within: Path | None = None
+    ) -> None:
         """
         Find the files.
 
-        *matching*: only tests whose name has this in it.  Raises :exc:`ManifestError` when there
-        is no test file.
+        *matching*: only tests whose name has this in it.  *within*: no test, and no manifest that
+        one is about, may have a file outside of this folder read.  Raises :exc:`ManifestError`
+        when there is no test file.
         """
         self.files = list(dict.fromkeys(file for path in paths for file in discover(path)))
         if not self.files:
@@ -59,7 +62,24 @@ class Suites:
             raise ManifestError(f"there is no *.test.yaml in {named}")
         self.coverage = Coverage()
         self._matching = matching
+        self._within = within
+        self._suites: dict[Path, Suite] = {}
         self._pipelines: dict[tuple[str, ...], Pipeline] = {}
+
+    def load(self) -> None:
+        """
+        Read all files and manifests now.
+
+        Raises :exc:`ManifestError` for the first that is wrong; without this, such a file has a
+        result like any other, and the tests of the others run.
+        """
+        for file in self.files:
+            try:
+                self._pipeline(self._suite(file))
+            except ManifestError as error:
+                if error.file:
+                    raise
+                raise ManifestError(error.message, path=error.path, file=str(file)) from error
 
     async def results(self) -> AsyncIterator[Result]:
         """The result of every test, in order."""
@@ -73,7 +93,7 @@ class Suites:
 
     async def _of_file(self, file: Path, scripts: WorkerPool) -> AsyncIterator[Result]:
         try:
-            suite = Suite.read(file)
+            suite = self._suite(file)
             pipeline = self._pipeline(suite)
         except ManifestError as error:
             line = error.line if error.file == str(file) else None
@@ -84,9 +104,15 @@ class Suites:
             if self._matching in case.name:
                 yield await self._run(case, pipeline, scripts)
 
+    def _suite(self, file: Path) -> Suite:
+        if file not in self._suites:
+            self._suites[file] = Suite.read(file, within=self._within)
+        return self._suites[file]
+
     def _pipeline(self, suite: Suite) -> Pipeline:
         if suite.manifests not in self._pipelines:
-            pipeline = self._pipelines[suite.manifests] = Pipeline(suite.manifests)
+            pipeline = Pipeline(suite.manifests, within=self._within)
+            self._pipelines[suite.manifests] = pipeline
             self.coverage.add(pipeline, [])
         return self._pipelines[suite.manifests]
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from tiphys.errors import TiphysError
 from tiphys.languages import LanguageError
 from tiphys.languages.cron import Schedule
 from tiphys.manifests.objects import Sensor
-from tiphys.sensors.plan import DependencyPlan, TriggerPlan, plan_dependencies, plan_trigger
+from tiphys.sensors.plan import (
+    ActionPlan,
+    DependencyPlan,
+    TriggerPlan,
+    plan_dependencies,
+    plan_trigger,
+)
 from tiphys.sensors.resets import reset_schedules
 from tiphys.testing.pipelines._actions import DryTrigger
 from tiphys.testing.pipelines._filters import FilterParts
@@ -31,10 +38,12 @@ class DrySensor:
     *broken* are the triggers that cannot run, each with the reason.
     """
 
-    def __init__(self, manifest: Sensor, namespace: str) -> None:
+    def __init__(self, manifest: Sensor, namespace: str, within: Path | None = None) -> None:
+        """*within*: its triggers read no file outside of this folder."""
         self.manifest = manifest
         self.name = manifest.name
         self.namespace = namespace
+        self._within = within
         self.triggers: dict[str, PlannedTrigger] = {}
         self.broken: dict[str, str] = {}
         spec = manifest.spec
@@ -63,7 +72,10 @@ class DrySensor:
         fallback = plan.dead_letter_action
         return PlannedTrigger(
             plan,
-            DryTrigger(self.namespace, self.name, plan.action),
-            None if fallback is None else DryTrigger(self.namespace, self.name, fallback),
+            self._dry(plan.action),
+            None if fallback is None else self._dry(fallback),
             reset_schedules(plan),
         )
+
+    def _dry(self, plan: ActionPlan) -> DryTrigger:
+        return DryTrigger(self.namespace, self.name, plan, self._within)

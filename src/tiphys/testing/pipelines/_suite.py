@@ -15,11 +15,13 @@ from tiphys.manifests.common import Block
 from tiphys.manifests.findings import FieldPath, Origin, nearest
 from tiphys.manifests.loader import TEST_SUFFIXES
 from tiphys.manifests.validation import fit
+from tiphys.testing.pipelines._confinement import leads_out
 from tiphys.testing.pipelines._findings import first_of
 from tiphys.testing.pipelines._given import Given, event, moment, read_json, recorded
 from tiphys.triggers import triggers
 
 PAYLOADS = ("data", "data_file", "body", "body_file", "recorded")
+FILES = ("data_file", "body_file", "recorded")
 
 
 class GivenEvent(Block):
@@ -154,8 +156,13 @@ class Suite:
     cases: list[Case]
 
     @classmethod
-    def read(cls, path: Path) -> Suite:
-        """Read a file.  Raises :exc:`ManifestError` with the place of what is wrong in it."""
+    def read(cls, path: Path, *, within: Path | None = None) -> Suite:
+        """
+        Read a file.
+
+        *within*: it may name no file outside of this folder.  Raises :exc:`ManifestError` with the
+        place of what is wrong in it.
+        """
         data, origin = _document(path)
         fitted = fit(SuiteBlock, data)
         errors = [
@@ -166,6 +173,17 @@ class Suite:
             origin.finding("error", "type", found.path, found.message, found.hint)
             for found in fitted.mismatches
         ]
+        if fitted.model is not None:
+            errors += [
+                origin.finding(
+                    "error",
+                    "outside",
+                    steps,
+                    f"{name!r} leads out of the files that may be read here",
+                )
+                for steps, name in _files(fitted.model)
+                if leads_out(path.parent / name, within)
+            ]
         if errors or fitted.model is None:
             raise first_of(errors)
         cases = []
@@ -234,6 +252,17 @@ _INSIDE: dict[type[BaseModel], dict[str, type[BaseModel]]] = {
     SuiteBlock: {"tests": CaseBlock},
     CaseBlock: {"events": GivenEvent, "expect": Expectation},
 }
+
+
+def _files(suite: SuiteBlock) -> Iterator[tuple[FieldPath, str]]:
+    """Every file and folder that a suite names, after the place where it does."""
+    for index, name in enumerate(suite.manifests):
+        yield ("manifests", index), name
+    for number, case in enumerate(suite.tests):
+        for index, given in enumerate(case.events):
+            for key in FILES:
+                if name := getattr(given, key):
+                    yield ("tests", number, "events", index, _alias(key)), name
 
 
 def _alias(name: str) -> str:
