@@ -15,6 +15,7 @@ from tests._ports import free_port
 from tests.e2e._manifests import dependency, dumped, event_source, http_trigger, sensor, webhook
 from tests.e2e._program import Program, Receiver, tiphys
 
+NOT_DONE = "not done: the sensor stopped before everything was done that was asked for"
 FILTER = {"data": [{"path": "body.n", "type": "number", "comparator": ">", "value": ["3"]}]}
 
 
@@ -101,6 +102,19 @@ async def test_the_list_takes_any_moment_and_only_statuses_that_there_are(
     assert "dead-lettered, failing, acted on" in output
 
 
+async def test_the_list_has_the_newest_and_says_that_there_may_be_more(
+    program: Program, hook: str
+) -> None:
+    await post(hook, 1)
+    newest = await post(hook, 2)
+
+    found = await run(program, "events", "list", "--limit", "1")
+
+    assert newest in found
+    assert "the newest 1; there may be more: --limit" in found
+    assert len(found.strip().splitlines()) == 3
+
+
 async def test_a_failed_action_is_kept_and_succeeds_when_it_is_replayed(
     program: Program, receiver: Receiver, hook: str
 ) -> None:
@@ -179,6 +193,40 @@ async def test_archived_events_go_through_the_sensor_again(
     assert [each["succeeded"] for each in did] == [True, True]
     numbers = [body["n"] for body in receiver.bodies]
     assert set(numbers[:2]) == set(numbers[2:]) == {5, 6}  # at the same time
+
+
+async def test_a_replay_that_a_reload_cuts_off_tells_what_was_done_and_what_was_not(
+    program: Program, receiver: Receiver
+) -> None:
+    port = free_port()
+    source = event_source("web", {"hook": webhook(port)})
+    tell = sensor(
+        "numbers",
+        [dependency("dep")],
+        [http_trigger("write", receiver.url, {"n": "dep:body.n"}, concurrency=1)],
+    )
+    program.write("all.yaml", dumped(source, tell))
+    await program.start()
+    for number in range(20):
+        await post(f"http://127.0.0.1:{port}/hook", number)
+    await receiver.wait(20)
+    receiver.delay = 0.5
+    arguments = ("replay", "--source=web", "--event=hook", "--since=1h")
+    replaying = asyncio.create_task(refused(program, *arguments))
+    await receiver.wait(21)
+    tell["metadata"]["annotations"] = {"changed": "yes"}
+    program.write("all.yaml", dumped(source, tell))
+    status, output = await replaying
+
+    assert status == 1
+    results = [line.split("numbers/write")[1].strip() for line in output.splitlines()[1:]]
+    done, left = results.count("succeeded"), results.count(NOT_DONE)
+    assert done + left == len(results) == 20
+    assert 0 < done < 20
+    await program.wait_output("Restarted Sensor default/numbers")
+    assert len(receiver.requests) == 20 + done
+    assert "Traceback" not in program.output
+    assert "never retrieved" not in program.output
 
 
 async def test_names_of_events_may_have_dots(program: Program, receiver: Receiver) -> None:
@@ -292,6 +340,26 @@ async def test_events_are_recorded_as_files_and_followed_as_they_come(
     (path,) = folder.iterdir()
     assert json.loads(path.read_text())["data"]["body"] == {"n": 1}
     assert (line["id"], line["data"]["body"]) == (event, {"n": 2})
+
+
+async def test_a_recorded_event_stays_in_its_folder_and_an_obstacle_is_named(
+    program: Program,
+) -> None:
+    name = "../../order"
+    source = event_source("shop", {name: webhook(free_port())})
+    program.write("all.yaml", dumped(source))
+    await program.start()
+    await run(program, "send", "shop", name, "-d", '{"n": 1}')
+    folder = program.folder / "a/b/recorded"
+    await run(program, "events", "record", str(folder))
+    (path,) = folder.iterdir()
+    assert path.name == "0001-shop-.._.._order.json"
+
+    path.unlink()
+    path.mkdir()
+    status, output = await refused(program, "events", "record", str(folder))
+    assert status == 1
+    assert output.startswith(f"error: {path} cannot be written: Is a directory; name a folder")
 
 
 async def test_recording_asks_for_all_events_at_once(program: Program, hook: str) -> None:

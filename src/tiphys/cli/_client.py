@@ -10,6 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
@@ -75,6 +76,10 @@ def _answer(
             yield answer
     except urllib.error.HTTPError as error:
         raise APIError(_refusal(error, base)) from error
+    except TimeoutError as error:
+        raise APIError(
+            f"the instance at {base} did not answer within {timeout:g} s; ask for less"
+        ) from error
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise APIError(
@@ -115,6 +120,8 @@ def _refusal(error: urllib.error.HTTPError, base: str) -> str:
     try:
         return str(json.load(error)["error"])
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return f"the instance at {base} failed ({error.code} {error.reason}); its log says why"
         return (
             f"what answers at {base} is not the API of a running instance: "
             f"{error.code} {error.reason}; {WHERE}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tiphys.dashboard._operations import Member, Operation, answer, body_of, moment_of
+from tiphys.dashboard._operations import (
+    Member,
+    Operation,
+    answer,
+    body_of,
+    data_of,
+    moment_of,
+)
 from tiphys.errors import TiphysError
+from tiphys.events import CloudEvent
 from tiphys.runtime.recovery import Selection, dead_letters, find_dead_letter, try_again
 from tiphys.runtime.standalone import Standalone
 from tiphys.sensors.actions import ActionFailed
@@ -54,7 +65,8 @@ class DeadLetterOperations:
     async def show(self, request: Request) -> Response:
         """Everything about one."""
         _, _, letter = await find_dead_letter(self._instance, request.path_params["id"])
-        return answer(orjson.loads(letter.encode()) | {"data": _data(letter)})
+        events = {name: _whole(event) for name, event in letter.events.items()}
+        return answer({**letter.summary(), "events": events, "data": _data(letter)})
 
     async def replay(self, request: Request) -> Response:
         """Run the action again; the letter goes when it succeeds."""
@@ -137,12 +149,22 @@ def _summary(letter: DeadLetter) -> dict[str, Any]:
     return {**letter.summary(), "events": events}
 
 
+def _whole(event: CloudEvent) -> dict[str, Any]:
+    """An event as on the bus; data that is nested too deeply in base64, as binary data is there."""
+    data, rest = event.data or b"", dataclasses.replace(event, data=None)
+    with contextlib.suppress(ValueError):
+        data_of(data)
+        rest = event
+    whole: dict[str, Any] = orjson.loads(rest.encode())
+    return whole if rest is event else whole | {"data_base64": base64.b64encode(data).decode()}
+
+
 def _data(letter: DeadLetter) -> dict[str, Any]:
     """The payloads of the events for people, where they are JSON."""
     shown: dict[str, Any] = {}
     for name, event in letter.events.items():
         try:
-            shown[name] = orjson.loads(event.data or b"null")
-        except orjson.JSONDecodeError:
+            shown[name] = data_of(event.data)
+        except ValueError:
             shown[name] = (event.data or b"").decode("utf-8", "replace")
     return shown

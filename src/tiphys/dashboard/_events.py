@@ -18,6 +18,7 @@ from tiphys.dashboard._operations import (
     Operation,
     answer,
     body_of,
+    data_of,
     flag_of,
     moment_of,
     text_of,
@@ -35,6 +36,7 @@ from tiphys.runtime.trace import STATUSES
 PATH = "/api/v1/events"
 REPLAY = "/api/v1/replay"
 LINES = "application/x-ndjson"
+NEWEST = 1000  # events in a list, unless asked otherwise
 FILTERS = {"source": "Name of the event source.", "event": "Name of the event."}
 
 
@@ -49,6 +51,7 @@ class EventOperations:
         since = {"since": "Not older than this: RFC 3339, or a duration; 1h if absent."}
         status = {
             "status": f"Only those of which that became: {', '.join(STATUSES)}.",
+            "limit": f"At most so many, the newest; {NEWEST} if absent. Without effect on `data`.",
             "data": "`true`: whole events with their data, instead of what became of them.",
         }
         put = {
@@ -112,14 +115,15 @@ class EventOperations:
         if query.get("data") == "true":
             whole = trace.archived(buses, _wanted(request), since)
             return answer([shown(event) async for event in whole])
-        return answer(await trace.events(buses, _wanted(request), since=since, status=status))
+        wanted, limit = _wanted(request), _limit(query.get("limit"))
+        return answer(await trace.events(buses, wanted, since=since, status=status, limit=limit))
 
     async def tail(self, request: Request) -> Response:
-        """Events on the first bus as JSON lines until the caller goes."""
-        opened = next(iter(self._instance.buses.values()), None)
-        if opened is None:
+        """Events as JSON lines until the caller goes."""
+        buses = [opened.bus for opened in self._instance.buses.values()]
+        if not buses:
             raise ManifestError("there is no bus in use")
-        stream = archive.follow(opened.bus, _wanted(request))
+        stream = archive.follow(buses, _wanted(request))
 
         async def lines() -> AsyncIterator[bytes]:
             async for event in stream:
@@ -164,6 +168,15 @@ def _wanted(request: Request) -> Wanted:
     return Wanted(request.query_params.get("source", ANY), request.query_params.get("event", ANY))
 
 
+def _limit(text: str | None) -> int:
+    """How many events are asked for.  Answers 400 for what is no number of any."""
+    if not text:
+        return NEWEST
+    if not text.isascii() or not text.isdigit() or not 0 < len(text) < 10 or int(text) == 0:
+        raise HTTPException(400, f"limit {text!r} is no number from 1 on")
+    return int(text)
+
+
 def _check_known(desired: Desired, namespace: str, source: str, name: str) -> None:
     """
     Check that an event may reach somebody: its source is here, or a sensor that depends on it.
@@ -203,7 +216,7 @@ def shown(event: CloudEvent) -> dict[str, Any]:
         "datacontenttype": event.datacontenttype,
     }
     try:
-        shown["data"] = orjson.loads(event.data or b"null")
-    except orjson.JSONDecodeError:
+        shown["data"] = data_of(event.data)
+    except ValueError:
         shown["data_base64"] = base64.b64encode(event.data or b"").decode()
     return shown

@@ -21,6 +21,7 @@ from tiphys.languages import LanguageError, durations
 Handler = Callable[[Request], Awaitable[Response]]
 Schema = dict[str, Any]
 TEXT = "text/plain"
+DEEP = 200  # brackets, with which data may be nested too deeply for an answer
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -179,6 +180,22 @@ async def _limited(request: Request, largest: int) -> bytes:
         if len(content) > largest:
             raise HTTPException(413, f"the body is larger than {largest >> 20} MiB")
     return bytes(content)
+
+
+def data_of(payload: bytes | None) -> Any:
+    """
+    *payload* as JSON data for an answer.
+
+    Raises :exc:`ValueError` where it is none, or is nested too deeply to be written again.
+    """
+    payload = payload or b"null"
+    value = orjson.loads(payload)
+    if payload.count(b"[") + payload.count(b"{") > DEEP:
+        try:
+            orjson.dumps([[[[value]]]])
+        except orjson.JSONEncodeError as error:
+            raise ValueError(str(error)) from error
+    return value
 
 
 def text_of(body: Mapping[str, Any], key: str, default: str | None = None) -> str:

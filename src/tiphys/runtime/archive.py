@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime
 
 import orjson
 
+from tiphys.aio import stop
 from tiphys.bus import Bus, Record
-from tiphys.errors import EventDecodeError, ManifestError, TiphysError
+from tiphys.errors import BusError, EventDecodeError, ManifestError, TiphysError
 from tiphys.events import CloudEvent
 
 ANY = "*"
+AHEAD = 100  # events that wait for who follows
 NAMED = 5  # ids that are named when a beginning fits several
 
 
@@ -47,11 +50,27 @@ async def read(
             yield record.stored, event
 
 
-async def follow(bus: Bus, wanted: Wanted) -> AsyncIterator[CloudEvent]:
-    """The events that come from now on, until cancelled."""
-    async for record in bus.events().follow(wanted.subject):
-        if (event := wanted.event(record)) is not None:
+async def follow(buses: Iterable[Bus], wanted: Wanted) -> AsyncIterator[CloudEvent]:
+    """The events that come from now on, until cancelled.  Raises :exc:`BusError`."""
+    coming: asyncio.Queue[CloudEvent | BusError] = asyncio.Queue(AHEAD)
+    following = [asyncio.create_task(_forward(bus, wanted, coming)) for bus in buses]
+    try:
+        while True:
+            event = await coming.get()
+            if isinstance(event, BusError):
+                raise event
             yield event
+    finally:
+        await stop(*following)
+
+
+async def _forward(bus: Bus, wanted: Wanted, coming: asyncio.Queue[CloudEvent | BusError]) -> None:
+    try:
+        async for record in bus.events().follow(wanted.subject):
+            if (event := wanted.event(record)) is not None:
+                await coming.put(event)
+    except BusError as error:
+        await coming.put(error)
 
 
 async def find(buses: Iterable[Bus], event_id: str) -> CloudEvent:

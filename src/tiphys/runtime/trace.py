@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,18 +77,27 @@ async def trace(buses: Iterable[OpenBus], event_id: str) -> list[HistoryRecord]:
 
 
 async def events(
-    buses: Iterable[OpenBus], wanted: Wanted, *, since: datetime, status: str = ""
+    buses: Iterable[OpenBus], wanted: Wanted, *, since: datetime, status: str = "", limit: int
 ) -> list[Listed]:
-    """The events on *buses* since a moment, oldest first, with what became of them."""
-    listed = []
+    """The newest *limit* events since a moment, oldest first, and what became of them."""
+    listed: list[tuple[datetime, Listed]] = []
     for opened in buses:
-        courses = await _courses(opened, since)
-        async for _, event in archive.read(opened.bus, wanted, since=since):
-            word = courses.status(event.id)
-            if status in ("", word):
-                size = len(event.data or b"")
-                listed.append(Listed(event.id, event.time, event.source, event.subject, size, word))
-    return listed
+        # Without a status to look for, the history of older events does not matter.
+        courses = await _courses(opened, since) if status else None
+        newest: deque[tuple[datetime, CloudEvent]] = deque(maxlen=limit)
+        async for stored, event in archive.read(opened.bus, wanted, since=since):
+            if courses is None or courses.status(event.id) == status:
+                newest.append((stored, event))
+        if courses is None:
+            courses = await _courses(opened, newest[0][0] if newest else since)
+        listed += [(stored, _listed(event, courses)) for stored, event in newest]
+    listed.sort(key=lambda entry: entry[0])
+    return [entry for _, entry in listed[-limit:]]
+
+
+def _listed(event: CloudEvent, courses: Courses) -> Listed:
+    size, status = len(event.data or b""), courses.status(event.id)
+    return Listed(event.id, event.time, event.source, event.subject, size, status)
 
 
 async def archived(

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tiphys.dashboard._operations import TEXT, Member, Operation, flag_of, moment_of, openapi
+from tiphys.dashboard._dead_letters import _whole
+from tiphys.dashboard._events import _limit, shown
+from tiphys.dashboard._operations import (
+    TEXT,
+    Member,
+    Operation,
+    answer,
+    flag_of,
+    moment_of,
+    openapi,
+)
+from tiphys.events import CloudEvent
 
 
 async def handle(_request: Request) -> Response:
@@ -117,3 +130,39 @@ def test_a_yes_or_no_is_nothing_else() -> None:
     assert not flag_of({}, "dryRun")
     with pytest.raises(HTTPException, match="'dryRun' is neither true nor false"):
         flag_of({"dryRun": "false"}, "dryRun")
+
+
+def nested(depth: int) -> bytes:
+    """JSON that is nested so deeply."""
+    return b'{"a":[' * (depth // 2) + b"]}" * (depth // 2)
+
+
+@pytest.mark.parametrize("payload", [b'{"a": [1]}', nested(100), b"[" + b"[]," * 999 + b"[]]"])
+def test_a_payload_is_shown_as_json(payload: bytes) -> None:
+    event = CloudEvent("1", "web", "hook", "webhook", data=payload)
+
+    assert orjson.loads(answer(shown(event)).body)["data"] == orjson.loads(payload)
+
+
+@pytest.mark.parametrize("payload", [b"{", b"\xff", nested(300), nested(900)])
+def test_a_payload_that_is_no_json_or_too_deep_is_shown_in_base64(payload: bytes) -> None:
+    event = CloudEvent("1", "web", "hook", "webhook", data=payload)
+
+    assert base64.b64decode(orjson.loads(answer(shown(event)).body)["data_base64"]) == payload
+
+
+@pytest.mark.parametrize("payload", [b'{"a": [1]}', nested(900)])
+def test_the_event_of_a_dead_letter_is_shown_whole(payload: bytes) -> None:
+    event = CloudEvent("1", "web", "hook", "webhook", "", "application/json", payload)
+    written = orjson.loads(answer(_whole(event)).body)
+
+    assert CloudEvent.decode(orjson.dumps(written)).id == "1"
+    found = CloudEvent.decode(orjson.dumps(written)).data or b""
+    assert orjson.loads(found) == orjson.loads(payload)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1e3", "²", "9" * 20])
+def test_a_limit_is_a_number_of_events(text: str) -> None:
+    with pytest.raises(HTTPException, match="is no number from 1 on"):
+        _limit(text)
+    assert (_limit("7"), _limit(None)) == (7, 1000)

@@ -64,7 +64,7 @@ async def test_events_are_followed_by_names_that_may_have_dots(bus: MemoryBus) -
     found = []
 
     async def follow() -> None:
-        async for event in archive.follow(bus, Wanted("my.shop")):
+        async for event in archive.follow([bus], Wanted("my.shop")):
             found.append(event.id)
 
     following = asyncio.create_task(follow())
@@ -74,6 +74,22 @@ async def test_events_are_followed_by_names_that_may_have_dots(bus: MemoryBus) -
     await stop(following)
 
     assert found == ["2", "3"]
+
+
+async def test_events_are_followed_on_all_buses_until_one_fails(bus: MemoryBus) -> None:
+    other = MemoryBus()
+    await other.start()
+    following = archive.follow([bus, other], Wanted())
+    first = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await publish(bus, ("1", "shop", "order"))
+    assert (await first).id == "1"
+    await publish(other, ("2", "shop", "order"))
+    assert (await anext(following)).id == "2"
+
+    await following.aclose()
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_an_id_that_others_begin_with_is_found_by_itself(bus: MemoryBus) -> None:

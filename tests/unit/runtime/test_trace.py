@@ -22,6 +22,7 @@ from tiphys.sensors.runner import SensorRunner
 
 Step = tuple[str, str, dict[str, Any]]
 ACTION, OTHER = {"action": "1"}, {"action": "2"}
+NUMBER = {"name": "n", "path": "n"}
 LETTER = {"deadLetter": "1"}
 
 
@@ -45,7 +46,7 @@ async def statuses(world: World, **options: Any) -> list[str]:
     """The words for all events, oldest first."""
     since = options.pop("since", datetime.min.replace(tzinfo=UTC))
     async with opened(world) as buses:
-        listed = await trace.events(buses, Wanted(), since=since, **options)
+        listed = await trace.events(buses, Wanted(), since=since, **{"limit": 1000, **options})
     return [each.status for each in listed]
 
 
@@ -85,6 +86,21 @@ async def test_an_event_that_is_a_duplicate_is_set_aside(world: World) -> None:
         await world.publish("a", k="same")
 
         assert await statuses(world) == ["acted on", "set aside"]
+
+
+async def test_a_limit_leaves_the_newest(world: World) -> None:
+    filtered = dependency("a", filters={"exprs": [{"expr": "n > 1", "fields": [NUMBER]}]})
+    async with world.running(timed(), dependencies=[filtered]):
+        for n in range(5):
+            await world.publish("a", n=n)
+            await world.clock.advance(60)
+
+        assert await statuses(world, limit=4) == ["filtered", *["acted on"] * 3]
+        assert await statuses(world, limit=1, status="filtered") == ["filtered"]
+        async with opened(world) as buses:
+            since = datetime.min.replace(tzinfo=UTC)
+            twice = await trace.events(buses * 2, Wanted(), since=since, limit=3)
+    assert [each.id for each in twice] == ["id4", "id5", "id5"]
 
 
 async def try_again(world: World, sensor: SensorRunner) -> None:

@@ -22,7 +22,7 @@ from tests.unit.testing._sensors import (
 from tiphys.errors import ManifestError
 from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.common import SecretRef, TriggerConfig
-from tiphys.testing.pipelines import Given, Pipeline, Run, archived, event, recorded
+from tiphys.testing.pipelines import Given, Pipeline, Run, archived, event, moment, recorded
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, triggers
 
 ENDPOINT = {"endpoint": "/a", "port": "1", "method": "POST"}
@@ -395,6 +395,19 @@ def test_an_event_that_its_source_does_not_have_is_a_mistake(tmp_path: Path) -> 
 
     with pytest.raises(ManifestError, match=r"`web` has no event `psh`; did you mean `push`\?"):
         Pipeline(tmp_path).run([a(name="psh")])
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_nobody_lives_to_see_is_refused(text: str) -> None:
+    with pytest.raises(ManifestError, match="is not between 1970 and 2200"):
+        moment(text)
+
+
+def test_time_that_goes_on_for_ages_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, [dependency("push")], [trigger()])
+
+    with pytest.raises(ManifestError, match="time goes on beyond 2200"):
+        Pipeline(tmp_path).run([a(), a(at=timedelta(days=365_000))])
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "+5", "5m", "2026-13-01"])

@@ -22,6 +22,10 @@ At = datetime | timedelta
 """A moment, or how long after the event before it."""
 
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
 class _Absent:
     """Stands where nothing is given, because None is a JSON value."""
 
@@ -127,7 +131,10 @@ def moment(text: str) -> At:
             f"{text!r} is neither a time such as 2026-01-31T08:30:00Z, nor a duration after the "
             f"event before, such as +5m"
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if not EARLIEST <= found <= LATEST:
+        raise ManifestError(f"{text!r} is not between {EARLIEST:%Y} and {LATEST:%Y}")
+    return found
 
 
 def read_json(path: Path) -> Any:

@@ -20,7 +20,7 @@ from tiphys.testing.clock import VirtualClock
 from tiphys.testing.pipelines._actions import Action
 from tiphys.testing.pipelines._filters import Judgement
 from tiphys.testing.pipelines._findings import first_of
-from tiphys.testing.pipelines._given import Given
+from tiphys.testing.pipelines._given import LATEST, Given
 from tiphys.testing.pipelines._sensors import DrySensor
 from tiphys.testing.pipelines._sources import DrySource
 from tiphys.testing.pipelines._triggers import TriggerRun
@@ -269,7 +269,11 @@ class _Playing:
 def _moment(at: datetime | timedelta | None, now: datetime) -> datetime:
     if at is None:
         return now
-    return at if isinstance(at, datetime) else now + at
+    if isinstance(at, datetime):
+        return min(at, LATEST)
+    if at > LATEST - now:
+        raise ManifestError(f"time goes on beyond {LATEST:%Y}")
+    return now + at
 
 
 def _by_name(found: Iterable[ManifestT], paths: str) -> dict[str, ManifestT]:
