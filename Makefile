@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench docs services clean
+.PHONY: run test test-kubernetes check bench docs services clean
 
 run: $(READY)  ## set everything up and run the quickstart pipeline
 	@$(BIN)/python examples/github-push/run.py
 
 test: $(READY) services check  ## set everything up, test servers included, and run all tests
 	CI=true $(BIN)/pytest -q --numprocesses 2 --dist loadfile
+
+test-kubernetes: $(READY)  ## run the tests of Kubernetes against a real API server, which is built once
+	@$(BIN)/python -m tests.kubernetes_servers
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -1,10 +1,13 @@
-"""Small questions about the machine that several parts ask: hosts and files."""
+"""Small questions that several parts ask: hosts, addresses and files."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_loopback(host: str) -> bool:
@@ -13,6 +16,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def without_login(address: str) -> str:
+    """
+    An address as people may see it, be it a URL or only meant to be one: no login and no query.
+
+    All that stands before the last ``@`` goes, because a password may hold what should end it.
+    """
+    scheme = _SCHEME.match(address)
+    start = scheme[0] if scheme else ""
+    return start + address[len(start) :].rpartition("@")[2].partition("?")[0]
 
 
 def write_whole(path: Path, text: str) -> None:

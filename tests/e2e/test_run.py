@@ -202,19 +202,25 @@ async def test_a_taken_metrics_port_ends_it_with_a_message(
     assert "Traceback" not in program.output
 
 
-async def test_a_missing_secret_names_it_and_the_places_that_were_tried(
+async def test_a_missing_secret_is_named_with_the_places_that_were_tried_until_it_is_there(
     program: Program, receiver: Receiver
 ) -> None:
     port = free_port()
     program.write(
         "all.yaml", pipeline(port, receiver, authSecret={"name": "hook-token", "key": "token"})
     )
-    await program.start()
+    token = program.folder / "secrets" / "hook-token" / "token"
+    program.options = (*program.options, f"--secrets-dir={program.folder / 'secrets'}")
+    await program.start(ready=False)
+    await program.wait_output("TIPHYS_SECRET_HOOK_TOKEN_TOKEN")
 
     url = f"http://127.0.0.1:{port}/hook"
     assert await post(url, {"n": 1}, {"Authorization": "Bearer x"}) == 500
-    await program.wait_output("TIPHYS_SECRET_HOOK_TOKEN_TOKEN")
     assert "hook-token" in program.output
+    token.parent.mkdir(parents=True)
+    token.write_text("x")
+    await program.wait_ready()
+    assert await post(url, {"n": 1}, {"Authorization": "Bearer x"}) == 200
 
 
 async def test_an_hmac_lets_only_the_right_signature_in(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ def replay(
     Send archived events through running sensors again.
 
     Events keep their ids, and so do actions: a target that is told of the id does nothing twice.
-    Exit status: 0 all succeeded, 1 some have become dead letters.
+    Exit status: 0 all succeeded, 1 some have become dead letters or were not done.
     """
     name, _, trigger = sensor.partition("/")
     body = {
@@ -47,15 +47,27 @@ def replay(
     replayed = call(api, "POST", "/api/v1/replay", body, timeout=3600)
     if as_json:
         typer.echo(json.dumps(replayed, indent=2))
-        return
+    else:
+        _show(replayed)
+    if any(each["succeeded"] is False or each["error"] for each in replayed):
+        raise typer.Exit(1)
+
+
+def _show(replayed: list[dict[str, Any]]) -> None:
     rows = [
-        (_events(each["events"]), f"{each['sensor']}/{each['trigger']}", RESULTS[each["succeeded"]])
+        (_events(each["events"]), f"{each['sensor']}/{each['trigger']}", _result(each))
         for each in replayed
     ]
     typer.echo(table(("EVENTS", "TRIGGER", "RESULT"), rows, "nothing acts on these events"))
     if any(each["succeeded"] is False for each in replayed):
         typer.echo("tiphys deadletters list: what failed, and why")
-        raise typer.Exit(1)
+
+
+def _result(replayed: dict[str, Any]) -> str:
+    """What became of an action, for a column."""
+    if replayed["error"]:
+        return f"not done: {replayed['error']}"
+    return RESULTS[replayed["succeeded"]]
 
 
 def _events(ids: list[str]) -> str:

@@ -1,6 +1,7 @@
 """The HTTP server that all push sources share: ports, routes, authentication, limits."""
 
 from tiphys.ingest._admission import OPEN, Admission
+from tiphys.ingest._patience import Patience
 from tiphys.ingest._types import Handler, Refused, Reply, Request
 from tiphys.ingest.server import IngestServer, Mount, parse_port
 from tiphys.ingest.tls import ServerTLS, server_tls
@@ -11,6 +12,7 @@ __all__ = [
     "Handler",
     "IngestServer",
     "Mount",
+    "Patience",
     "Refused",
     "Reply",
     "Request",

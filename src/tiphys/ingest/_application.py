@@ -13,6 +13,7 @@ from urllib.parse import quote
 import structlog
 
 from tiphys.ingest._admission import Admission
+from tiphys.ingest._patience import PATIENCE, Patience
 from tiphys.ingest._types import Handler, Refused, Reply, Request
 from tiphys.ingest.body import Disconnected, Receive, TooLarge, linger, read_body
 from tiphys.ingest.headers import mask_authorization, request_headers
@@ -26,14 +27,20 @@ UNQUOTED = "/:@!$&'()*+,;=~-._"  # characters that a path may show as they are
 HEALTH = "/health"
 HEALTHY = Reply(200, b"OK")
 NOT_FOUND = Reply(404, b"404 page not found\n", {"x-content-type-options": "nosniff"})
-TIMEOUT = Reply(408, b"the body did not arrive in time")
 BROKEN = Reply(500, b"internal error")
+ROUTE = "tiphys.route"  # the member of a scope that tells whose request it is
 log = structlog.get_logger("argo-events.eventsource")
 
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Route:
-    """One endpoint of one event; *active* counts the requests that are being answered."""
+    """
+    One endpoint of one event.
+
+    *active* counts the requests that have no answer yet.  A route that is *closing* and *expected*
+    will probably be mounted again, perhaps with other settings; it is *away* once its handler is
+    gone.  *settled* tells that there is a *successor*, or that none will come.
+    """
 
     endpoint: str
     handler: Handler
@@ -41,13 +48,18 @@ class Route:
     owner: str
     active: int = 0
     closing: bool = False
+    expected: bool = False
+    away: bool = False
+    successor: Route | None = None
     idle: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    settled: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
 
 class Application:
     """Answers every request of one port; holds the routes, and no other state."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience = PATIENCE) -> None:
+        self._patience = patience
         self.routes: Routes[Route] = Routes()
         self._date: tuple[int, Header] = (0, (b"", b""))
 
@@ -61,25 +73,46 @@ class Application:
             await self._send(send, _without_route(scope))
             return
         if route.closing:
-            await self._send(send, Reply(400, route.admission.inactive))
-            return
+            successor = await self._successor(route)
+            if successor is None:
+                await self._send(send, _inactive(route))
+                return
+            route = successor
+        scope[ROUTE] = route
         route.active += 1
         try:
             reply = await self._answer(route, scope, receive)
-            if "connection" in reply.headers:
-                await self._send_and_linger(send, receive, reply)
-            else:
-                await self._send(send, reply)
         finally:
             route.active -= 1
             if route.closing and not route.active:
                 route.idle.set()
+        if reply is None:
+            return
+        if "connection" in reply.headers:
+            await self._send_and_linger(send, receive, reply)
+        else:
+            await self._send(send, reply)
 
     def _find(self, path: str) -> Route | None:
         """The route of a template, provided that the path is canonical."""
         return self.routes.match(path) if path == clean_path(path) else None
 
-    async def _answer(self, route: Route, scope: Any, receive: Receive) -> Reply:
+    async def _successor(self, route: Route) -> Route | None:
+        """The open route in place of a closing one, if it comes soon."""
+        found: Route | None = route
+        try:
+            async with asyncio.timeout(self._patience.again):
+                while found is not None and found.closing:
+                    if not found.expected:
+                        return None
+                    await found.settled.wait()
+                    found = found.successor
+        except TimeoutError:
+            return None
+        return found
+
+    async def _answer(self, route: Route, scope: Any, receive: Receive) -> Reply | None:
+        """The answer; None when the sender is gone before the request was complete."""
         admission = route.admission
         raw = scope["headers"]
         headers = request_headers(raw)
@@ -104,7 +137,7 @@ class Application:
         except TooLarge:
             return _closing(admission.too_large(request))
         except Disconnected:
-            return _closing(TIMEOUT)
+            return None
         mask_authorization(headers)
         try:
             return await route.handler(request)
@@ -140,6 +173,13 @@ class Application:
 
 def _closing(reply: Reply) -> Reply:
     return dataclasses.replace(reply, headers={**reply.headers, "connection": "close"})
+
+
+def _inactive(route: Route) -> Reply:
+    """The answer while an endpoint goes; only who may hope is told to come again."""
+    if route.expected:
+        return Reply(503, route.admission.inactive, {"retry-after": "1"})
+    return Reply(400, route.admission.inactive)
 
 
 def _without_route(scope: Any) -> Reply:

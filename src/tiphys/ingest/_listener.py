@@ -7,7 +7,8 @@ import errno
 from typing import TYPE_CHECKING
 
 from tiphys.errors import SourceError
-from tiphys.ingest._application import Application
+from tiphys.ingest._application import Application, Route
+from tiphys.ingest._patience import Patience
 from tiphys.ingest.tls import ServerTLS
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ class Listener:
     :attr:`application` answers the requests.
     """
 
-    def __init__(self, host: str, port: int, tls: ServerTLS | None) -> None:
+    def __init__(self, host: str, port: int, tls: ServerTLS | None, patience: Patience) -> None:
         self.host = host
         self.port = port
         self.tls = tls
-        self.application = Application()
+        self.application = Application(patience)
+        self._patience = patience
         self._connections: Connections | None = None
         self._server: asyncio.AbstractServer | None = None
 
@@ -35,7 +37,7 @@ class Listener:
         """Listen.  Raises :exc:`SourceError` when the port cannot be had."""
         from tiphys.ingest._protocol import Connections  # uvicorn is slow to import
 
-        self._connections = connections = Connections(self.application)
+        self._connections = connections = Connections(self.application, self._patience)
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 connections.protocol,
@@ -47,15 +49,23 @@ class Listener:
         except OSError as error:
             raise SourceError(_explain(self.port, error)) from error
 
+    def cut(self, route: Route) -> None:
+        """Wait no more for what is still missing of the requests for *route*."""
+        if self._connections is not None:
+            self._connections.cut(route)
+
     async def close(self) -> None:
-        """Stop listening and close every connection, after the answer that is on its way."""
+        """
+        Stop listening and close every connection, after the answer that is on its way.
+
+        Requests that have not arrived completely are cut off.
+        """
         if self._server is None or self._connections is None:
             return
         self._server.close()
         try:
             async with asyncio.timeout(CLOSING):
                 await self._connections.close()
-                await self._server.wait_closed()
         except TimeoutError:
             self._connections.abort()
         self._server = None

@@ -9,7 +9,6 @@ from typing import Any
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
-PATIENCE = 60.0  # seconds within which the whole body must arrive
 LINGER_BYTES = 16 << 20  # how much of a refused body is read away so that the answer gets through
 LINGER_SECONDS = 2.0
 
@@ -19,7 +18,7 @@ class TooLarge(Exception):
 
 
 class Disconnected(Exception):
-    """The sender went away, or was too slow, before the body was complete."""
+    """The sender went away, or was cut off, before the body was complete."""
 
 
 async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], limit: int) -> bytes:
@@ -33,30 +32,24 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], li
         if name == b"content-length" and int(value) > limit:
             raise TooLarge
     message = await receive()
-    if message["type"] != "http.request":
-        raise Disconnected
-    body: bytes = message["body"]
-    if len(body) > limit:
-        raise TooLarge
-    if not message["more_body"]:
+    if message["type"] == "http.request" and not message["more_body"]:
+        body: bytes = message["body"]
+        if len(body) > limit:
+            raise TooLarge
         return body
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await _read_on(receive, bytearray(body), limit)
-    except TimeoutError:
-        raise Disconnected from None
+    return await _read_on(receive, message, limit)
 
 
-async def _read_on(receive: Receive, body: bytearray, limit: int) -> bytes:
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Disconnected
+async def _read_on(receive: Receive, message: Message, limit: int) -> bytes:
+    body = bytearray()
+    while message["type"] == "http.request":
         body += message["body"]
         if len(body) > limit:
             raise TooLarge
         if not message["more_body"]:
             return bytes(body)
+        message = await receive()
+    raise Disconnected
 
 
 async def linger(receive: Receive) -> None:

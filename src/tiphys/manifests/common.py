@@ -188,6 +188,18 @@ class SourceConfig(Block):
         json_schema_extra=EXTENSION,
     )
 
+    def flaws(self) -> list[str]:
+        """
+        What Argo Events accepts and cannot work with, a sentence each.
+
+        Lint says so; the source runs all the same and does what Argo Events would.
+        """
+        return []
+
+    def doubts(self) -> list[str]:
+        """What works, and is probably not meant, a sentence each."""
+        return []
+
 
 class ParameterSource(Block):
     """Where a parameter's value comes from (spec: sensors 15.1)."""

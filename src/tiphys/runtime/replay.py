@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from tiphys.aio import stop
 from tiphys.bus import Bus
-from tiphys.errors import ManifestError
+from tiphys.errors import ManifestError, TiphysError
 from tiphys.events import CloudEvent
 from tiphys.runtime import archive
 from tiphys.runtime.archive import Wanted
@@ -28,7 +28,8 @@ class Replayed:
     """
     An action that archived events set in motion again; *events* and *action* are ids.
 
-    *succeeded* is None if it was not to run; false: it has become a dead letter.
+    *succeeded* is None if it was not to run, or was not done, for the reason that *error* tells;
+    false: it has become a dead letter.
     """
 
     events: tuple[str, ...]
@@ -36,6 +37,7 @@ class Replayed:
     trigger: str
     action: str
     succeeded: bool | None = None
+    error: str = ""
 
 
 async def replay(
@@ -58,7 +60,8 @@ async def replay(
     Each trigger decides as it would have at the time: conditions, their resets, and flow control go
     by the moments at which the bus stored the events, in a memory of their own, which knows these
     events only.  What acts does so now, in its turn among what the trigger does anyway.  Triggers
-    that act on an absence are left out, since the events that they wait for may be others.
+    that act on an absence are left out, since the events that they wait for may be others.  Where a
+    sensor stops meanwhile, its actions that are not done by then are told of with the reason.
 
     Raises :exc:`ManifestError` when no trigger depends on the events.
     """
@@ -87,6 +90,9 @@ async def replay(
             yield await acting.popleft()
     finally:
         await stop(*acting)
+        for task in acting:
+            if task.done() and not task.cancelled():
+                task.exception()  # nobody will ask, and it is not worth a line in the log
 
 
 class EventTime:
@@ -152,8 +158,14 @@ class _Rerun:
 
     async def _act(self, action: Action) -> Replayed:
         execution = self._delivery.execution
-        succeeded = await self._delivery.in_turn(action.events, lambda: execution.carry_out(action))
-        return dataclasses.replace(self.replayed(action), succeeded=succeeded)
+        replayed = self.replayed(action)
+        try:
+            succeeded = await self._delivery.in_turn(
+                action.events, lambda: execution.carry_out(action)
+            )
+        except TiphysError as error:  # the sensor has stopped
+            return dataclasses.replace(replayed, error=str(error))
+        return dataclasses.replace(replayed, succeeded=succeeded)
 
 
 async def _decided(

@@ -7,7 +7,7 @@ import os
 import re
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -36,14 +36,14 @@ class SecretStore:
     Looks a value up, in this order: mounted volumes, the loaded manifests, the secrets directory,
     the environment, the cluster.
 
-    Files and the environment are read at the time of use, so that a rotated secret counts at once.
-    One trailing newline of a file is not part of the value.
+    All are asked at the time of use, *values* for what the manifests say by then, so that a rotated
+    secret counts at once.  One trailing newline of a file is not part of the value.
     """
 
     def __init__(
         self,
         namespace: str,
-        values: Values,
+        values: Callable[[], Values],
         directory: Path | None = None,
         *,
         cluster: Cluster | None = None,
@@ -115,7 +115,7 @@ class SecretStore:
         if (value := _in_directory(mount, ref)) is not None:
             return value
         tried.append(str(mount / ref.name / ref.key))
-        values = self._values.get((kind, self._namespace, ref.name), {})
+        values = self._values().get((kind, self._namespace, ref.name), {})
         if ref.key in values:
             return values[ref.key].removesuffix(b"\n")
         tried.append(f"a {kind} manifest in namespace {self._namespace}")

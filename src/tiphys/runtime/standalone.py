@@ -20,13 +20,20 @@ from tiphys.errors import BusUnavailable, ManifestError, TiphysError
 from tiphys.ingest import IngestServer
 from tiphys.languages.lua import WorkerPool
 from tiphys.manifests.findings import Finding
-from tiphys.manifests.objects import AnyManifest, EventBus, EventSource, Sensor
+from tiphys.manifests.objects import (
+    AnyManifest,
+    ConfigMap,
+    EventBus,
+    EventSource,
+    Secret,
+    Sensor,
+)
 from tiphys.observe.metrics import Metrics
 from tiphys.runtime.buses import Buses, BusStore, OpenBus
 from tiphys.runtime.buses import Key as BusKey
 from tiphys.runtime.cluster_values import ClusterValues, is_configured
 from tiphys.runtime.desired import NOTHING, Desired, Key, bus_name, read
-from tiphys.runtime.secrets import SecretStore
+from tiphys.runtime.secrets import SecretStore, Values
 from tiphys.sensors.runner import SensorRunner, SensorServices
 from tiphys.sources._runner import EventSourceRunner, Surroundings
 from tiphys.triggers import Egress
@@ -34,6 +41,7 @@ from tiphys.triggers import Egress
 log = structlog.get_logger("argo-events.standalone")
 SUBSCRIBING = 10.0  # seconds that sensors get before the event sources start
 Runner = EventSourceRunner | SensorRunner
+Objects = Mapping[Key, AnyManifest]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +86,7 @@ class Standalone:
         self._scripts = WorkerPool()
         self._buses = Buses(options.data_dir, metrics, sync=options.sync, history=options.history)
         self._cluster = ClusterValues() if is_configured() else None
+        self._values: Values = {}
         self._runners: dict[Key, Runner] = {}
         self._changing = asyncio.Lock()
 
@@ -213,6 +222,8 @@ class Standalone:
             or _differs(old.get(key), wanted[key])
             or (key[1], bus_name(wanted[key])) in changed_buses
         ]
+        self._values = desired.values()  # before anything starts that needs them
+        _log_changed_values(old, desired.objects)
         was_running = set(self._runners)
         stops = (self._runners.pop(key).stop(self.options.grace) for key in stale)
         for outcome in await asyncio.gather(*stops, return_exceptions=True):
@@ -237,7 +248,7 @@ class Standalone:
     async def _start(self, key: Key, manifest: EventSource | Sensor, desired: Desired) -> None:
         namespace = key[1]
         secrets = SecretStore(
-            namespace, desired.values(), self.options.secrets_dir, cluster=self._cluster
+            namespace, lambda: self._values, self.options.secrets_dir, cluster=self._cluster
         )
         try:
             bus = await self._bus((namespace, bus_name(manifest)), desired, secrets)
@@ -297,6 +308,13 @@ class Standalone:
             egress=options.egress,
         )
         return SensorRunner(manifest.name, namespace, manifest.spec, services)
+
+
+def _log_changed_values(old: Objects, new: Objects) -> None:
+    """Tell which values nobody restarts for: they are read when they are used."""
+    for key, manifest in old.items():
+        if isinstance(manifest, Secret | ConfigMap) and _differs(manifest, new.get(key)):
+            log.info("A manifest with values changed, which counts from now on", object=_shown(key))
 
 
 def _differs(old: AnyManifest | None, new: AnyManifest | None) -> bool:

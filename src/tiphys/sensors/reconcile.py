@@ -33,9 +33,9 @@ async def reconcile(
     """
     Forget what the stored manifest remembers and the new one does not mean any more.
 
-    Held events and positions of a changed dependency go, and everything of a trigger that is removed
-    or whose conditions changed; but a trigger remembers that a dependency has begun in the past for
-    as long as it has it.  Of the triggers that are *broken* nothing goes before they can run again;
+    Held events and positions of a changed dependency go, and everything of a trigger that is
+    removed or whose conditions changed; but a trigger knows where a dependency began in the past as
+    long as it has it.  Of the triggers that are *broken* nothing goes before they can run again;
     then they are compared with what they last ran with.  Raises :exc:`BusError`.
     """
     current = {d.name: _fingerprint(d) for d in dependencies}

@@ -133,7 +133,9 @@ class _Component(Generic[ConfigT]):
         """
         What is wrong with the options beyond their types, a sentence each.
 
-        Called before the source runs, by lint as well; does no I/O.
+        Called before the source runs, by lint as well; does no I/O.  A source with problems does
+        not run; what Argo Events runs all the same is said by ``flaws`` and ``doubts`` of its
+        config.
         """
         return []
 
@@ -171,6 +173,15 @@ class PushSource(_Component[ConfigT], abc.ABC):
     def check(self) -> list[str]:
         """What is wrong with the webhook context; whoever has more to say adds to it."""
         return context_problems(self.webhook)
+
+    def keys(self) -> Mapping[str, SecretRef | None]:
+        """
+        What the source itself checks requests with, by the option that refers to it.
+
+        The service is not ready, and says why, until all of these Secrets are there and not empty.
+        They are read for every request all the same, so that they may be rotated.
+        """
+        return {}
 
     def limit(self, request: Request) -> int:
         """The greatest body in bytes; *request* comes without its body yet."""

@@ -17,6 +17,7 @@ from tiphys.errors import (
     ManifestError,
     MissingExtraError,
     PublishError,
+    SecretError,
     TiphysError,
 )
 from tiphys.ingest import (
@@ -30,8 +31,7 @@ from tiphys.ingest import (
     server_tls,
 )
 from tiphys.ingest.bursts import Bursts
-from tiphys.ingest.guards import guards_of
-from tiphys.ingest.headers import canonical_name
+from tiphys.ingest.guards import covered_by, guards_of
 from tiphys.observe.metrics import Metrics
 from tiphys.sources._base import Incoming, PushSource, SourceContext
 from tiphys.sources._dispatch import Dispatcher
@@ -94,6 +94,7 @@ class PushService:
             return
         try:
             async with AsyncExitStack() as stack:
+                await self._insist(self._check_keys)
                 await self._insist(lambda: stack.enter_async_context(self._active()))
                 self.status.ready = not self._stopping.is_set()
                 await self._stopping.wait()
@@ -136,9 +137,9 @@ class PushService:
         signed = self._source.webhook.hmac
         if incoming.id is not None or signed is None or not signed.timestamp_header:
             return incoming
-        signature = request.header(canonical_name(signed.header.encode()))
         ctx = self._ctx
-        mark = hashlib.sha256(signature.encode()).hexdigest()[:32]
+        # Not of the signature: the same one can be written in several ways.
+        mark = hashlib.sha256(covered_by(signed, request)).hexdigest()[:32]
         return dataclasses.replace(incoming, id=f"{ctx.event_source}:{ctx.event_name}:{mark}")
 
     async def _store(self, incoming: Incoming) -> str | None:
@@ -183,6 +184,25 @@ class PushService:
         return await self._ingest.mount(
             webhook.port, webhook.endpoint, tls, self.answer, admission=admission, owner=owner
         )
+
+    async def _check_keys(self) -> None:
+        """Raise :exc:`SecretError` for a key without which nobody can be let in."""
+        webhook = self._source.webhook
+        signed = webhook.hmac.secret if webhook.hmac else None
+        own = self._source.keys()
+        keys = {"authSecret": webhook.auth_secret, "hmac.secret": signed, **own}
+        for option, ref in keys.items():
+            if ref is None:
+                continue
+            try:
+                value = await self._ctx.secret(ref)
+            except SecretError as error:
+                raise SecretError(f"`{option}`: {error}") from error
+            if not value:
+                raise SecretError(
+                    f"`{option}`: the key {ref.key!r} of the Secret {ref.name!r} is empty, "
+                    "so anybody could send"
+                )
 
     async def _tls(self) -> ServerTLS | None:
         webhook = self._source.webhook

@@ -191,12 +191,16 @@ class EventSourceRunner:
         """Watches for silence, where the manifest asks for it."""
         if expect_every is None:
             return None
-        labels = (self.namespace, self.name, status.name)
-        silent = self._with.metrics.silent.labels(*labels)
+        return asyncio.create_task(self._watch_silence(status, expect_every))
+
+    async def _watch_silence(self, status: Status, every: float) -> None:
+        silent, labels = self._with.metrics.silent, (self.namespace, self.name, status.name)
         log = self._log.bind(eventName=status.name)
-        return asyncio.create_task(
-            watch_silence(expect_every, status, self._with.clock, silent, log)
-        )
+        try:
+            await watch_silence(every, status, self._with.clock, silent.labels(*labels), log)
+        finally:  # nobody waits for events any more
+            status.silent = False
+            silent.remove(*labels)
 
     def _give_up(self, status: Status, error: TiphysError) -> None:
         status.error = str(error)

@@ -27,7 +27,7 @@ WINDOW = 64  # events that are read and not yet settled
 PAUSE = 0.25  # seconds after a refusal; without a pause a refusing bus would spin the loop
 LONGEST_PAUSE = 2.0
 TRIES = 5  # for an event that its service cannot give again
-STEADY = 5.0  # seconds that a source must run for the pause after them to be a short one
+STEADY = 5.0  # seconds after which a source that had failed works, and may pause shortly again
 
 
 class PullService:
@@ -36,11 +36,12 @@ class PullService:
 
     Up to *window* events are on their way to the bus at a time.  While the bus is away nothing more
     is read, and what was read is kept; what the bus refuses goes back to the service that it came
-    from.  Sources that settle in order keep an event until the bus takes it, because whatever
-    comes behind it must not be settled first.
+    from.  The events of an ordered source are published one after the other, each until the bus
+    takes it: of several under way at once, the bus could refuse one and take those behind it.
 
     The service is ready from the source's word that its connection stands, or its first event,
-    until the source ends.
+    until the source ends.  A source that had failed works again once it has stood for a while, or
+    one of its events was acknowledged: one that breaks at each attempt is still the same failure.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class PullService:
         self._log = dispatcher.log
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()
-        self._under_way: set[asyncio.Task[bool]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
         self._reader: asyncio.Task[None] | None = None
-        self._last: asyncio.Task[bool] | None = None
+        self._standing: asyncio.Task[None] | None = None
+        self._last: asyncio.Future[bool] | None = None  # whether the bus has the newest event
         self._refusals = 0
 
     def stop(self) -> None:
@@ -103,7 +105,9 @@ class PullService:
                 await asyncio.wait(self._under_way)
             return _error_of(reader)
         finally:
-            await end([reader, stopping, *self._under_way])
+            standing = [self._standing] if self._standing is not None else []
+            await end([reader, stopping, *standing, *self._under_way])
+            self._standing = None
 
     async def _read(self) -> None:
         stream = self._source.events(self._ctx)
@@ -118,6 +122,8 @@ class PullService:
                     await self._clearance()
             finally:
                 self.status.ready = False
+                if self._standing is not None:
+                    self._standing.cancel()
 
     async def _clearance(self) -> None:
         """Wait until there is room for one more event, and a bus to bring it to."""
@@ -129,33 +135,45 @@ class PullService:
             await self._room.wait()
 
     def _begin(self, incoming: Incoming) -> None:
-        before = self._last if self._source.ordered else None
-        task = asyncio.create_task(self._handle(incoming, before))
-        self._last = task
+        before = self._last
+        if self._source.ordered:
+            self._last = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._handle(incoming, before, self._last))
         self._under_way.add(task)
         task.add_done_callback(self._finished)
 
-    def _finished(self, task: asyncio.Task[bool]) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         self._room.set()
 
-    async def _handle(self, incoming: Incoming, before: asyncio.Task[bool] | None) -> bool:
-        """Publish and settle one event; return whether it was acknowledged."""
-        stored = await self._publish(incoming)
-        if before is not None:
-            stored = await _outcome(before) and stored
+    async def _handle(
+        self,
+        incoming: Incoming,
+        before: asyncio.Future[bool] | None,
+        done: asyncio.Future[bool] | None,
+    ) -> None:
+        """Publish and settle one event once the bus has the one *before*; else give it back."""
+        stored = False
+        try:
+            if before is None or await before:
+                stored = await self._publish(incoming)
+        finally:
+            if done is not None and not done.done():
+                done.set_result(stored)
         try:
             await (incoming.ack() if stored else incoming.nack())
         except Exception as error:  # noqa: BLE001 - whatever the client library raises
             self._log.warning("An event could not be settled, it may come again", error=str(error))
+        else:
+            if stored:
+                self._works()
         if not stored:
             self._went_back()
-        return stored
 
     def _went_back(self) -> None:
         if self._source.delivery != "at-least-once":
             self._log.error("An event was lost, because its service cannot give it again")
-        elif self._source.ordered and self._reader is not None:
+        elif self._source.ordered and self._reader is not None and not self._reader.cancelling():
             self._reader.cancel()  # what was read behind it must come again after it
 
     async def _publish(self, incoming: Incoming) -> bool:
@@ -209,16 +227,18 @@ class PullService:
         self.status.error = text
 
     def _connected(self) -> None:
+        self.status.ready = True
+        if self.status.error is not None and self._standing is None:
+            self._standing = asyncio.create_task(self._stands())
+
+    async def _stands(self) -> None:
+        await self._ctx.clock.sleep(STEADY)
+        self._works()
+
+    def _works(self) -> None:
         if self.status.error is not None:
             self._log.info("The event source works again")
         self.status.error = None
-        self.status.ready = True
-
-
-async def _outcome(task: asyncio.Task[bool]) -> bool:
-    """Whether the event before was acknowledged; a task that broke did not."""
-    await asyncio.wait([task])
-    return not task.cancelled() and task.exception() is None and task.result()
 
 
 def _error_of(reader: asyncio.Task[None]) -> BaseException | None:

@@ -25,6 +25,7 @@ from tiphys.sources._shared.rules import basic_auth_problems, missing, tls_probl
 from tiphys.sources._shared.timestamps import long_timestamp
 
 NO_TIME = "0001-01-01 00:00:00 +0000 UTC"
+REPLACED = "\ufffd"  # stands for what is no UTF-8, so texts that differ may look the same
 NO_WAIT = "Without effect: what is asked for is always waited for."
 
 
@@ -120,7 +121,7 @@ class AMQP(Source[Config]):
 
     With ``autoAck`` a message is acknowledged when it is read, otherwise when its event is stored;
     what the bus refuses goes back into the queue.  The id of an event derives from the message's
-    id, where there is one.
+    exchange, key and id, where it has an id: those of several senders meet in one queue.
     """
 
     def __init__(self, config: Config) -> None:
@@ -214,8 +215,7 @@ class AMQP(Source[Config]):
             settle: dict[str, Any] = {} if self._consume.auto_ack else {"ack": discard}
             problem = f"a message with the key {message.routing_key!r} is not JSON: {error}"
             return Incoming({}, problem=problem, **settle)
-        message_id = data["messageId"]
-        id = f"{ctx.event_source}:{ctx.event_name}:{message_id}" if message_id else None
+        id = _identity(ctx, data)
         if self._consume.auto_ack:
             return Incoming(data, id)
         return Incoming(
@@ -245,6 +245,13 @@ class AMQP(Source[Config]):
         }
 
 
+def _identity(ctx: SourceContext, data: dict[str, Any]) -> str | None:
+    members = [data[member] for member in ("exchange", "routingKey", "messageId")]
+    if not members[-1] or REPLACED in "".join(members):
+        return None
+    return ":".join([ctx.event_source, ctx.event_name, *members])
+
+
 def _tag(message: DeliveredMessage) -> int:
     assert message.delivery_tag is not None  # it was delivered
     return message.delivery_tag
@@ -252,4 +259,7 @@ def _tag(message: DeliveredMessage) -> int:
 
 def _timestamp(moment: datetime | None) -> str:
     """In the zone of the process."""
-    return NO_TIME if moment is None else long_timestamp(moment.astimezone())
+    try:
+        return NO_TIME if moment is None else long_timestamp(moment.astimezone())
+    except OverflowError:  # on the last day that there is, in the zone of the process
+        return NO_TIME

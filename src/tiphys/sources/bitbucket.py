@@ -71,6 +71,30 @@ class Config(SourceConfig):
             return None
         return basic.username, basic.password
 
+    def flaws(self) -> list[str]:
+        """Hooks that are wanted and cannot be made."""
+        problems = []
+        if (half := self._half_login()) and self.webhook.url and not self.manages_hooks:
+            problems.append(f"{half}, so no hooks are made")
+        if self.manages_hooks and not all(
+            each.owner and each.repository_slug for each in self.repositories
+        ):
+            problems.append("`repositories`: each needs `owner` and `repositorySlug`")
+        return problems
+
+    def doubts(self) -> list[str]:
+        """Half a login, where nothing comes of it."""
+        half = self._half_login()
+        matters = self.webhook.url and not self.manages_hooks
+        return [f"{half}, so `auth.basic` has no effect"] if half and not matters else []
+
+    def _half_login(self) -> str:
+        """Which part of user and password is missing, where there should be both."""
+        if self.auth is None or self.auth.basic is None or self.user is not None:
+            return ""
+        part = "username" if self.auth.basic.username is None else "password"
+        return f"`auth.basic.{part}` is missing"
+
     @property
     def manages_hooks(self) -> bool:
         """Whether hooks are registered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from tiphys.sources._shared.deliveries import event_id, raw_payload
 from tiphys.sources._shared.hooks import Hook, Hooks, hook_url, kept_hooks, same_events
 from tiphys.sources._shared.refs_changed import Change, RefsChanged
 from tiphys.sources._shared.rest import API, Answer, APIError, api, escaped, objects
-from tiphys.sources._shared.rules import missing
+from tiphys.sources._shared.rules import missing, tls_problems, url_problems
 
 REFS_CHANGED = "repo:refs_changed"
 REST = "api/1.0"
@@ -84,6 +84,30 @@ class Config(SourceConfig):
         somewhere = self.all_repositories or self.projects
         return bool(self.webhook.url and self.access_token and somewhere)
 
+    @property
+    def asks_the_server(self) -> bool:
+        """Whether the API is needed."""
+        return self.manages_hooks or self.skip_branch_refs_changed_on_open_pr
+
+    def flaws(self) -> list[str]:
+        """A server that cannot be asked, and repositories that cannot be."""
+        problems = self._place_problems() if self.asks_the_server else []
+        if self.manages_hooks and not all(
+            each.project_key and each.repository_slug for each in self.repositories
+        ):
+            problems.append("`repositories`: each needs `projectKey` and `repositorySlug`")
+        return problems
+
+    def doubts(self) -> list[str]:
+        """The same, where it need not be asked; half a client certificate, which is not used."""
+        problems = [] if self.asks_the_server else self._place_problems()
+        if self.tls and (self.tls.enabled or not self.asks_the_server):
+            problems += tls_problems(self.tls)
+        return problems
+
+    def _place_problems(self) -> list[str]:
+        return url_problems(bitbucketserverBaseURL=self.bitbucketserver_base_url)
+
 
 @source("bitbucketserver", delivery="sender-driven", replicas="many")
 class BitbucketServer(PushSource[Config]):
@@ -106,7 +130,13 @@ class BitbucketServer(PushSource[Config]):
             problems.append("`skipBranchRefsChangedOnOpenPR` needs `accessToken`")
         if config.check_interval <= 0:
             problems.append("`checkInterval` must be positive")
+        if config.asks_the_server and not (config.tls and config.tls.enabled):
+            problems += tls_problems(config.tls)
         return [*problems, *super().check()]
+
+    def keys(self) -> Mapping[str, SecretRef | None]:
+        """What proves a delivery."""
+        return {"webhookSecret": self.config.webhook_secret}
 
     async def receive(self, request: Request, ctx: SourceContext) -> list[Incoming]:
         """Check the signature; take a push apart where the manifest wants that."""

@@ -7,25 +7,28 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from time import thread_time
 
 from pydantic import Field
 
 from tiphys.errors import SourceError
 from tiphys.manifests.common import SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
-from tiphys.sources._shared.listing import Entry, changes, look
+from tiphys.sources._shared.listing import Entry, Listing
 from tiphys.sources._shared.rules import missing
 from tiphys.sources._shared.watched import (
     OPERATIONS,
     Change,
     WatchPath,
     cleaned,
+    identity,
     matches,
     payload,
     watched_problems,
 )
 
-INTERVAL = 0.1  # seconds between two looks at the directory
+INTERVAL = 0.1  # seconds between two looks at the directory, at least
+REST = 9  # times the time that a look takes the other threads, which is the least pause after it
 RECENT = 1000  # files whose last change is remembered to tell the next one from it
 EVENT_TYPES = [*OPERATIONS, "MOVE"]
 OVERFLOWN = "OVERFLOW"  # no operation: more happened than the kernel keeps
@@ -78,7 +81,7 @@ class File(Source[Config]):
         notified = sys.platform == "linux" and not self.config.polling
         versions = _Versions()
         try:
-            found = (_notified if notified else _polled)(directory, ctx)
+            found = _notified(directory, ctx) if notified else self._polled(directory, ctx)
             async with aclosing(found):
                 async for change in found:
                     if change.operation == OVERFLOWN:
@@ -88,12 +91,27 @@ class File(Source[Config]):
                         id = versions.id(change)
                         yield Incoming(
                             payload(name, change.bits),
-                            id and f"{ctx.event_source}:{ctx.event_name}:{name}:{id}",
+                            id and f"{ctx.event_source}:{ctx.event_name}:{identity(name)}:{id}",
                         )
         except OSError as error:
             raise SourceError(
                 f"the directory {directory} cannot be watched: {error.strerror or error}"
             ) from error
+
+    async def _polled(self, directory: str, ctx: SourceContext) -> AsyncGenerator[Change]:
+        """What is found by looking, without what does not count, of which there may be much."""
+        listing = Listing(directory)
+
+        def look() -> tuple[list[Change], float]:
+            started = thread_time()  # in which waiting for a network does not count
+            return listing.look(self._counts), thread_time() - started
+
+        while True:
+            found, seconds = await asyncio.to_thread(look)
+            ctx.connected()
+            for change in found:
+                yield change
+            await ctx.clock.sleep(max(INTERVAL, REST * seconds))
 
     def _counts(self, change: Change) -> bool:
         name = self._reported(change.name)
@@ -145,17 +163,6 @@ async def _notified(directory: str, ctx: SourceContext) -> AsyncGenerator[Change
                 yield Change(operation, notice.name, _version(directory, notice.name))
             if notice.mask & inotify.GONE:
                 raise SourceError(f"the directory {directory} was removed, moved or unmounted")
-
-
-async def _polled(directory: str, ctx: SourceContext) -> AsyncGenerator[Change]:
-    before = await asyncio.to_thread(look, directory)
-    ctx.connected()
-    while True:
-        await ctx.clock.sleep(INTERVAL)
-        after = await asyncio.to_thread(look, directory)
-        for change in changes(before, after):
-            yield change
-        before = after
 
 
 def _version(directory: str, name: str) -> str | None:

@@ -53,6 +53,10 @@ class Generic(Source[Config]):
         """What is wrong with the options."""
         config = self.config
         problems = missing(url=config.url, config=config.config) + tls_problems(config.tls)
+        if config.url.lower().startswith(("http://", "https://")):
+            problems.append("`url` is host:port, without a scheme")
+        elif "@" in config.url:  # gRPC would take it for a name, and quote it
+            problems.append("`url` is host:port, without a login; `authSecret` is for that")
         if config.tls and config.tls.insecure_skip_verify:
             problems.append("`tls.insecureSkipVerify` does not exist with gRPC; give the roots")
         if config.tls and config.insecure:

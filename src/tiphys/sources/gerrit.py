@@ -18,7 +18,7 @@ from tiphys.sources._base import Incoming, PushSource, SourceContext, source
 from tiphys.sources._shared.deliveries import digest, event_id, raw_payload
 from tiphys.sources._shared.hooks import Hook, Hooks, hook_url, kept_hooks, same_events
 from tiphys.sources._shared.rest import API, APIError, api, escaped
-from tiphys.sources._shared.rules import missing
+from tiphys.sources._shared.rules import basic_auth_problems, missing, url_problems
 
 HINTS = {
     401: "is the user's HTTP password right?",
@@ -41,6 +41,20 @@ class Config(SourceConfig):
     ssl_verify: bool = Field(False, description="Let Gerrit check the certificate of the endpoint.")
     max_tries: int = Field(0, description="How often Gerrit tries; 0: as the plugin is set up.")
     delete_hook_on_finish: bool = Field(False, description="Delete the remotes at the end.")
+
+    def flaws(self) -> list[str]:
+        """A server that cannot be asked, and half a login."""
+        return self._api_problems() if self.webhook.url else []
+
+    def doubts(self) -> list[str]:
+        """The same, where the server need not be asked."""
+        return [] if self.webhook.url else self._api_problems()
+
+    def _api_problems(self) -> list[str]:
+        return [
+            *url_problems(gerritBaseURL=self.gerrit_base_url),
+            *basic_auth_problems(self.auth),
+        ]
 
 
 @source("gerrit", delivery="sender-driven", replicas="many")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Literal
 
 import orjson
 from pydantic import Field
 
-from tiphys.errors import SecretError
+from tiphys.errors import SecretError, SourceError
 from tiphys.github_app import signed_claim
 from tiphys.ingest import Refused, Request
 from tiphys.languages import numbers
@@ -22,6 +22,7 @@ from tiphys.sources._shared.embedding import raw_json
 from tiphys.sources._shared.forms import parse_form
 from tiphys.sources._shared.hooks import Hook, Hooks, hook_url, kept_hooks, same_events
 from tiphys.sources._shared.rest import API, api, escaped, linked, objects
+from tiphys.sources._shared.rules import url_problems
 
 PUBLIC_API = "https://api.github.com/"
 ALGORITHMS = ("sha1", "sha256", "sha512")
@@ -84,6 +85,27 @@ class Config(SourceConfig):
         app = self.github_app is not None and self.github_app.private_key is not None
         return bool(self.webhook.url) and (self.api_token is not None or app)
 
+    def flaws(self) -> list[str]:
+        """Hooks that are wanted and cannot be made."""
+        if not self.manages_hooks:
+            return []
+        problems = url_problems(githubBaseURL=self.github_base_url)
+        if not all(group.owner and all(group.names) for group in self.repositories):
+            problems.append("`repositories`: each needs `owner`, and names that are not empty")
+        problems += [
+            f"`repositories`: {group.owner!r} has no `names`, so no hook is made there"
+            for group in self.repositories
+            if not group.names
+        ]
+        app = self.github_app
+        if app and self.api_token is None and not (app.app_id and app.installation_id):
+            problems.append("`githubApp` needs `appID` and `installationID`")
+        return problems
+
+    def doubts(self) -> list[str]:
+        """A server that cannot be asked, where it need not be."""
+        return [] if self.manages_hooks else url_problems(githubBaseURL=self.github_base_url)
+
     @property
     def repository_names(self) -> list[tuple[str, str]]:
         """Owner and name of every repository."""
@@ -115,6 +137,10 @@ class GitHub(PushSource[Config]):
         if bool(config.github_base_url) != bool(config.github_upload_url):
             problems.append("`githubBaseURL` and `githubUploadURL` must come together")
         return [*problems, *super().check()]
+
+    def keys(self) -> Mapping[str, SecretRef | None]:
+        """What proves a delivery."""
+        return {"webhookSecret": self.config.webhook_secret}
 
     async def receive(self, request: Request, ctx: SourceContext) -> Incoming:
         """Check the signature; refuse what is no delivery."""
@@ -160,12 +186,15 @@ class GitHubHooks(Hooks):
         self._secret = secret
 
     async def places(self) -> Sequence[str]:
-        """Organizations, then repositories."""
+        """Organizations, then repositories.  Raises :exc:`SourceError` when there are none."""
         organizations = [f"orgs/{escaped(name)}" for name in self._config.organizations]
-        return organizations + [
+        places = organizations + [
             f"repos/{escaped(owner)}/{escaped(name)}"
             for owner, name in self._config.repository_names
         ]
+        if not places:
+            raise SourceError("`repositories` has no `names`, so no hook is made")
+        return places
 
     async def find(self, place: str) -> list[Hook]:
         """Hooks with our address and our events; such with other events belong to others."""

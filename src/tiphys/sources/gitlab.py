@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
@@ -19,7 +19,7 @@ from tiphys.sources._shared import signatures
 from tiphys.sources._shared.deliveries import digest, event_id, raw_payload
 from tiphys.sources._shared.hooks import Hook, Hooks, hook_url, kept_hooks
 from tiphys.sources._shared.rest import API, api, escaped, linked, objects
-from tiphys.sources._shared.rules import missing
+from tiphys.sources._shared.rules import missing, url_problems
 
 EVENTS = (
     "PushEvents",
@@ -77,6 +77,19 @@ class Config(SourceConfig):
     delete_hook_on_finish: bool = Field(False, description="Delete the hooks at the end.")
     project_id: str = Field("", alias="projectID", description="Deprecated: the only project.")
 
+    @property
+    def manages_hooks(self) -> bool:
+        """Whether hooks are registered."""
+        return bool(self.webhook.url and (self.groups or _projects(self)))
+
+    def flaws(self) -> list[str]:
+        """A server that cannot be asked."""
+        return url_problems(gitlabBaseURL=self.gitlab_base_url) if self.manages_hooks else []
+
+    def doubts(self) -> list[str]:
+        """The same, where it need not be asked."""
+        return [] if self.manages_hooks else url_problems(gitlabBaseURL=self.gitlab_base_url)
+
 
 @source("gitlab", delivery="sender-driven", replicas="many")
 class GitLab(PushSource[Config]):
@@ -101,6 +114,10 @@ class GitLab(PushSource[Config]):
         ]
         return [*problems, *super().check()]
 
+    def keys(self) -> Mapping[str, SecretRef | None]:
+        """What proves a delivery."""
+        return {"secretToken": self.config.secret_token}
+
     async def receive(self, request: Request, ctx: SourceContext) -> Incoming:
         """Check the token; refuse what is no JSON."""
         if self.config.secret_token:
@@ -114,7 +131,7 @@ class GitLab(PushSource[Config]):
     def active(self, ctx: SourceContext) -> AbstractAsyncContextManager[object]:
         """Keep hooks where the manifest has what it takes."""
         config = self.config
-        if not (config.webhook.url and (config.groups or _projects(config))):
+        if not config.manages_hooks:
             return nullcontext()
 
         @asynccontextmanager

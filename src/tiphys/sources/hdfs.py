@@ -13,9 +13,10 @@ from tiphys.languages import LanguageError, durations
 from tiphys.manifests.common import EXTENSION, TLS, ConfigMapRef, SecretRef, SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.remembered import Difference, Remembered, State
-from tiphys.sources._shared.rules import missing, tls_problems
+from tiphys.sources._shared.rules import is_address, missing, tls_problems
 from tiphys.sources._shared.watched import OPERATIONS, cleaned, matches, watched_problems
 from tiphys.sources._shared.webhdfs import FileStatus, NameNodes, name_nodes
+from tiphys.system import without_login
 
 SECOND = 1_000_000_000  # nanoseconds
 PORT = 9870  # of a name node's HTTP server
@@ -91,8 +92,13 @@ class HDFS(Source[Config]):
                 problems.append("`checkInterval` must be more than nothing")
         except LanguageError as error:
             problems.append(f"`checkInterval`: {error}")
-        problems += [f"`webAddresses`: {address!r} is no URL, such as http://namenode:9870"
+        problems += [f"`webAddresses`: {without_login(address)!r} is no URL, such as "
+                     "http://namenode:9870"
                      for address in config.web_addresses if not _is_url(address)]  # fmt: skip
+        if not config.web_addresses:
+            problems += [f"`addresses`: {without_login(address)!r} is not host:port, such as "
+                         "namenode:8020"
+                         for address in config.addresses if not _has_host(address)]  # fmt: skip
         wrong = watched_problems(config)
         if not wrong and config.path:
             reported = f"{cleaned(config.directory).rstrip('/')}/{config.path}"
@@ -141,8 +147,7 @@ class HDFS(Source[Config]):
     def _servers(self) -> list[str]:
         if self.config.web_addresses:
             return self.config.web_addresses
-        hosts = [address.rpartition(":")[0] or address for address in self.config.addresses]
-        return [f"http://{host}:{PORT}" for host in hosts]
+        return [f"http://{_host(address)}:{PORT}" for address in self.config.addresses]
 
 
 async def _look(
@@ -185,6 +190,15 @@ def differences(
             yield Difference(file.path, bits, state)
     for path in sorted(gone):
         yield Difference(path, REMOVE, None)
+
+
+def _host(address: str) -> str:
+    """What stands before the port."""
+    return address.rpartition(":")[0] or address
+
+
+def _has_host(address: str) -> bool:
+    return "/" not in address and is_address(f"{_host(address)}:{PORT}")
 
 
 def _is_url(address: str) -> bool:

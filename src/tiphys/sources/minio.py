@@ -16,9 +16,10 @@ from tiphys.errors import SourceError
 from tiphys.manifests.common import TLS, Block, SecretRef, SourceConfig
 from tiphys.sources._base import Incoming, Source, SourceContext, source
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
-from tiphys.sources._shared.rules import missing
+from tiphys.sources._shared.rules import is_address, missing
 from tiphys.sources._shared.s3_records import NotARecord, record, record_id
 from tiphys.sources._shared.sigv4 import Credentials, query_of, signed_headers
+from tiphys.system import without_login
 
 PING = 1  # seconds after which the server shows that it is there; until then it does not answer
 SILENCE = 30.0  # seconds without a word after which it is taken for lost
@@ -83,6 +84,8 @@ class MinIO(Source[Config]):
         )
         if "/" in config.endpoint:
             problems.append("`endpoint` is host:port, without a scheme or a path")
+        elif config.endpoint and not is_address(config.endpoint):
+            problems.append(f"`endpoint`: {without_login(config.endpoint)!r} is not host:port")
         elif OTHERS.search(config.endpoint.partition(":")[0]):
             problems.append("`endpoint`: only MinIO servers offer this stream of notifications")
         if bucket and not BUCKET.fullmatch(bucket):

@@ -25,6 +25,7 @@ from tiphys.sources._shared.nats import (
 from tiphys.sources._shared.rules import missing, tls_problems
 
 ID = "Nats-Msg-Id"  # the header by which JetStream recognises duplicates
+REPLACED = "\ufffd"  # stands for what is no UTF-8, so texts that differ may look the same
 
 
 class Config(SourceConfig):
@@ -54,7 +55,8 @@ class NATS(Source[Config]):
     """
     One subscription, on a new connection whenever the one before broke.
 
-    The id of an event derives from the message's ``Nats-Msg-Id``, where there is one.
+    The id of an event derives from the subject and the message's ``Nats-Msg-Id``, where there is
+    one: it is unique within a stream of JetStream only, and subjects may belong to several.
     """
 
     def check(self) -> list[str]:
@@ -98,11 +100,14 @@ class NATS(Source[Config]):
         headers: Any = message.headers
         if not headers:
             return Incoming(data)
-        id = headers.get(ID, [""])[0]
-        return Incoming(
-            {**data, "header": headers},
-            f"{ctx.event_source}:{ctx.event_name}:{id}" if id else None,
-        )
+        return Incoming({**data, "header": headers}, _identity(ctx, message.subject, headers))
+
+
+def _identity(ctx: SourceContext, subject: str, headers: dict[str, list[str]]) -> str | None:
+    message_id = headers.get(ID, [""])[0]
+    if not message_id or REPLACED in subject + message_id:
+        return None
+    return f"{ctx.event_source}:{ctx.event_name}:{subject}:{message_id}"
 
 
 def _dropped(client: Connection) -> Incoming | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import deque
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, cast
 
@@ -35,13 +34,13 @@ class Config(RedisServer):
     )
 
 
-@source("redisStream", delivery="at-least-once", replicas="one")
+@source("redisStream", delivery="at-least-once", replicas="one", ordered=True)
 class RedisStream(Source[Config]):
     """
     Reads through a consumer group.
 
     An entry stays in the group's list of pending entries until its event is stored, so it comes
-    again after a crash.  What the bus refuses is offered again with the next read.
+    again after a crash, before what is new.
     """
 
     def check(self) -> list[str]:
@@ -52,7 +51,6 @@ class RedisStream(Source[Config]):
     async def events(self, ctx: SourceContext) -> AsyncIterator[Incoming]:
         """Take what is pending from an earlier run, then what is new."""
         position = dict.fromkeys(self.config.streams, PENDING)
-        refused: deque[Incoming] = deque()
         async with connected(self.config, ctx, decode=True) as client:
             for stream in position:
                 await self._join(client, stream)
@@ -63,9 +61,7 @@ class RedisStream(Source[Config]):
                     is_pending = position[stream] != NEW and bool(entries)
                     position[stream] = entries[-1][0] if is_pending else NEW
                     for id, values in entries:
-                        yield self._incoming(ctx, client, refused, stream, id, values)
-                for _ in range(len(refused)):
-                    yield refused.popleft()
+                        yield self._incoming(ctx, client, stream, id, values)
 
     async def _join(self, client: Redis, stream: str) -> None:
         """Make the group, which begins at the end of the stream, unless it is there."""
@@ -90,21 +86,14 @@ class RedisStream(Source[Config]):
         return cast(list[tuple[str, Entries]], reply or [])
 
     def _incoming(
-        self,
-        ctx: SourceContext,
-        client: Redis,
-        refused: deque[Incoming],
-        stream: str,
-        id: str,
-        values: dict[str, str],
+        self, ctx: SourceContext, client: Redis, stream: str, id: str, values: dict[str, str]
     ) -> Incoming:
-        async def nack() -> None:
-            refused.append(incoming)
-
-        incoming = Incoming(
+        ack = functools.partial(client.xack, stream, self.config.consumer_group, id)
+        if not values:  # no entry is without fields
+            problem = f"the pending entry {id} of {stream!r} was deleted or trimmed"
+            return Incoming({}, problem=problem, ack=ack)
+        return Incoming(
             {"stream": stream, "message_id": id, "values": values},
             f"{ctx.event_source}:{ctx.event_name}:{stream}:{id}",
-            functools.partial(client.xack, stream, self.config.consumer_group, id),
-            nack,
+            ack,
         )
-        return incoming

@@ -112,7 +112,7 @@ class Resource(Source[Config]):
             return False
         if not name_of(change.object).startswith(filter.prefix):
             return False
-        if filter.after_start and _moment(change, now) < told.began.replace(microsecond=0):
+        if filter.after_start and _before(change, told.began.replace(microsecond=0), now):
             return False
         limit = moment_of(filter.created_by)
         if limit is not None and _created(change.object, now) > limit:
@@ -190,20 +190,18 @@ def _identity(change: Change) -> str:
     return f"{metadata.get('uid')}:{metadata.get('resourceVersion')}"
 
 
-def _moment(change: Change, now: datetime) -> datetime:
-    """When a change happened, as far as the object tells, in whole seconds."""
-    metadata = change.object["metadata"]
+def _before(change: Change, began: datetime, now: datetime) -> bool:
+    """
+    Whether a change happened before *began*, when the first run began; both in whole seconds.
+
+    No update did: its object was different when a run saw it, whether a watch tells of it now or
+    a listing.  The managed fields would not know, which servers do not keep for every object.
+    """
+    if change.type == "MODIFIED":
+        return False
     if change.type == "DELETED":
-        return moment_of(metadata.get("deletionTimestamp")) or now
-    created = _created(change.object, now)
-    if change.type == "ADDED":
-        return created
-    times = [
-        moment_of(entry.get("time"))
-        for entry in metadata.get("managedFields") or []
-        if entry.get("operation") == "Update"
-    ]
-    return max([created, *(moment for moment in times if moment is not None)])
+        return (moment_of(change.object["metadata"].get("deletionTimestamp")) or now) < began
+    return _created(change.object, now) < began
 
 
 def _created(obj: Object, now: datetime) -> datetime:

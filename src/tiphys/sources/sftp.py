@@ -136,8 +136,9 @@ class SFTP(Source[Config]):
         config = self.config
         address = (await ctx.maybe_secret(config.address) or "").strip()
         host, colon, port = address.rpartition(":")
-        if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise SourceError(f"the secret of `address` must hold host:port, not {address!r}")
+        valid = bool(colon and host) and port.isdecimal() and 0 < int(port) < 65536
+        if not valid or "@" in host:  # whatever else it holds is not for everybody's eyes
+            raise SourceError("the secret of `address` must hold host:port")
         options: dict[str, Any] = {"username": await ctx.maybe_secret(config.username)}
         known = await ctx.config_map(config.known_hosts) if config.known_hosts else None
         if config.ssh_key_secret is not None:
@@ -198,7 +199,7 @@ async def connected(server: Server) -> AsyncIterator[asyncssh.SFTPClient]:
                     **server.options,
                 )
                 stack.push_async_callback(_close, connection)
-                client = await connection.start_sftp_client()
+                client = await connection.start_sftp_client(path_errors="surrogateescape")
         except asyncssh.PermissionDenied as error:
             raise refused(str(server), error.reason) from error
         except asyncssh.HostKeyNotVerifiable as error:

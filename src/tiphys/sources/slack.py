@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
 from pydantic import AfterValidator, Field
 
-from tiphys.errors import SecretError
 from tiphys.ingest import Refused, Reply, Request
 from tiphys.manifests.common import SecretRef, SourceConfig
 from tiphys.manifests.webhook import WebhookContext
@@ -86,14 +84,9 @@ class Slack(PushSource[Config]):
         """The status of Argo Events, which cuts the body off, so that its signature is wrong."""
         return Reply(401, b"http: request body too large")
 
-    @asynccontextmanager
-    async def active(self, ctx: SourceContext) -> AsyncIterator[None]:
-        """Insist on secrets that prove something.  Raises :exc:`SecretError`."""
-        secrets = {"signingSecret": self.config.signing_secret, "token": self.config.token}
-        for name, ref in secrets.items():
-            if not await ctx.maybe_secret(ref):
-                raise SecretError(f"`{name}` is empty, so anybody could send")
-        yield
+    def keys(self) -> Mapping[str, SecretRef | None]:
+        """What proves a request."""
+        return {"signingSecret": self.config.signing_secret, "token": self.config.token}
 
     async def receive(self, request: Request, ctx: SourceContext) -> Incoming | Reply:
         """Check the signature; answer the challenge; tell what kind of request it is."""
@@ -130,28 +123,25 @@ class Slack(PushSource[Config]):
         """A request of the Events API."""
         outer = _object(request.body)
         await self._check_token(outer.get("token"), ctx)
-        if outer.get("type") == "url_verification":
-            return Reply(200, str(outer.get("challenge", "")).encode())
-        if outer.get("type") != "event_callback":
+        kind = _text(outer, "type")
+        if kind == "url_verification":
+            return Reply(200, _text(outer, "challenge").encode())
+        if kind != "event_callback":
             return ACCEPTED
         inner = outer.get("event")
         if not isinstance(inner, dict):
             raise _failed("the event is not a JSON object")
-        kind = str(inner.get("type", ""))
+        kind = _text(inner, "type")
         id = outer.get("event_id")
         identity = event_id(ctx, id) if isinstance(id, str) and id else _request_id(request, ctx)
         return Incoming({"type": kind, "Data": _data(kind, inner)}, identity)
 
     async def _check_token(self, given: object, ctx: SourceContext) -> None:
         assert self.config.token is not None  # see check()
-        try:
-            expected = await ctx.secret(self.config.token)
-        except SecretError:
-            expected = ""
-        if not expected:
-            raise Refused(500, "Error loading verification token", reason="secret", failure=False)
+        message = "Error loading verification token"
+        expected = await shared_secret(ctx, self.config.token, message)
         token = given if isinstance(given, str) else ""
-        if not hmac.compare_digest(_encoded(token), _encoded(expected)):
+        if not hmac.compare_digest(token.encode(), expected):
             raise Refused(500, "invalid verification token", reason="token")
 
 
@@ -200,8 +190,12 @@ def _object(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+def _text(members: dict[str, Any], name: str) -> str:
+    """A member that must be a text.  Raises :exc:`Refused`."""
+    text = members.get(name)
+    if not isinstance(text, str):
+        raise _failed(f"`{name}` is not a text")
+    return text
 
 
 def _failed(message: str) -> Refused:

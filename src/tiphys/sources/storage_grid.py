@@ -29,7 +29,7 @@ from tiphys.sources._shared.deliveries import digest, event_id
 from tiphys.sources._shared.forms import parse_form
 from tiphys.sources._shared.hooks import FIRST_PAUSE, LONGEST_PAUSE, hook_url
 from tiphys.sources._shared.rest import API, APIError, api, escaped, objects
-from tiphys.sources._shared.rules import missing
+from tiphys.sources._shared.rules import missing, tls_problems, url_problems
 
 HINTS = {
     401: "is `authToken` right? Tokens of StorageGRID expire",
@@ -76,6 +76,10 @@ class Config(SourceConfig):
     )
     tls: TLS | None = Field(None, description="TLS to the API.")
 
+    def doubts(self) -> list[str]:
+        """Half a client certificate, which is not used."""
+        return tls_problems(self.tls) if self.tls and self.tls.enabled else []
+
 
 @source("storageGrid", event_type="storagegrid", delivery="sender-driven", replicas="many")
 class StorageGrid(PushSource[Config]):
@@ -98,6 +102,9 @@ class StorageGrid(PushSource[Config]):
             bucket=config.bucket,
             events=config.events is not None,
         )
+        problems += url_problems(apiURL=config.api_url)
+        if not (config.tls and config.tls.enabled):
+            problems += tls_problems(config.tls)
         return [*problems, *super().check()]
 
     def too_large(self, request: Request) -> Reply:

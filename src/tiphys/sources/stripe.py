@@ -18,6 +18,7 @@ from tiphys.sources._shared.deliveries import event_id
 from tiphys.sources._shared.embedding import NotJSON, raw_json, raw_members
 from tiphys.sources._shared.hooks import Hook, Hooks, hook_url, kept_hooks, same_events
 from tiphys.sources._shared.rest import API, Answer, APIError, Form, api, escaped, objects
+from tiphys.sources._shared.rules import url_problems
 from tiphys.sources._shared.signatures import shared_secret
 
 PUBLIC_API = "https://api.stripe.com"
@@ -75,8 +76,10 @@ class Stripe(PushSource[Config]):
     def check(self) -> list[str]:
         """What Argo Events refuses, and what Stripe would."""
         config = self.config
-        problems = []
+        problems = url_problems(apiURL=config.api_url)
         if config.create_webhook:
+            if not config.webhook.url:
+                problems.append("`webhook.url` is missing, which `createWebhook` needs")
             if config.api_key is None:
                 problems.append("`apiKey` is missing, which `createWebhook` needs")
             if not config.event_filter:
@@ -86,6 +89,10 @@ class Stripe(PushSource[Config]):
     def too_large(self, request: Request) -> Reply:
         """The answer of Argo Events to a body that cannot be read."""
         return Reply(503)
+
+    def keys(self) -> Mapping[str, SecretRef | None]:
+        """What proves a delivery."""
+        return {"signingSecret": self.config.signing_secret}
 
     async def receive(self, request: Request, ctx: SourceContext) -> Incoming:
         """Check the signature and the type; refuse what is no event."""
@@ -105,7 +112,7 @@ class Stripe(PushSource[Config]):
     def active(self, ctx: SourceContext) -> AbstractAsyncContextManager[object]:
         """Keep the endpoint registered where the manifest says so."""
         config = self.config
-        if not (config.create_webhook and config.webhook.url):
+        if not config.create_webhook:
             return nullcontext()
 
         @asynccontextmanager

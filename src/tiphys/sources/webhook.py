@@ -12,11 +12,21 @@ from tiphys.sources._shared.embedding import NotJSON, raw_json
 from tiphys.sources._shared.forms import parse_form
 
 FORM = "application/x-www-form-urlencoded"  # to the letter: with parameters it is no form
+METHODS = ("GET", "POST")  # whose requests have a body that becomes a payload
 FORM_LIMIT = 10 << 20  # bytes; a form is bounded by this and not by `maxPayloadSize`
 
 
 class Config(WebhookContext, SourceConfig):
     """One endpoint."""
+
+    def flaws(self) -> list[str]:
+        """A method that no request can have."""
+        if not self.method:
+            return ["`method` is missing, so every request is refused; write `POST` or `GET`"]
+        if self.method not in METHODS:
+            names = " and ".join(METHODS)
+            return [f"`method`: only {names} work, in capitals; every request is refused"]
+        return []
 
 
 @source("webhook", delivery="sender-driven", replicas="many")

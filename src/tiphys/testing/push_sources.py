@@ -8,7 +8,8 @@ import contextlib
 import dataclasses
 import io
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -27,6 +28,7 @@ from tiphys.sources._dispatch import Dispatcher
 from tiphys.sources._push import PushService
 from tiphys.sources._status import Status
 from tiphys.testing.bus import MemoryBus
+from tiphys.testing.clock import VirtualClock
 from tiphys.testing.sources import FixedSecrets, MemoryStore, data_of, make_source, started_bus
 
 ENDPOINT = "/contract"
@@ -136,21 +138,29 @@ class PushSourceContract(abc.ABC):
         options: Mapping[str, Any] | None = None,
         event_name: str = "ev",
         history: History | None = None,
+        secrets: Mapping[str, str] | None = None,
+        ready: bool = True,
         **context: Any,
     ) -> AsyncIterator[Endpoint]:
         """
         Run the source on a free port, its block with more *options* and webhook context.
+
+        *secrets* stands for the contract's Secrets.  *ready* says whether to wait until the source
+        is ready, else until it tells why it is not.
 
         At the end it must stop soon, once the requests on their way are answered.
         """
         bus = bus or await started_bus()
         port = _free_port()
         block = {**self.full_block(port, **context), **(options or {})}
-        secrets = {"contract/token": TOKEN, **self.secrets()}
-        ctx = _context(FixedSecrets(secrets), event_name, clock or SystemClock())
+        store = FixedSecrets(dict(self._all_secrets() if secrets is None else secrets))
+        ctx = _context(store, event_name, clock or SystemClock())
         metrics = Metrics()
         service, task = await _start(self.key, block, bus, timeout, ctx, metrics, history)
-        endpoint = Endpoint(service, port, bus, metrics, secrets)
+        status = service.status
+        while not (task.done() or (status.ready if ready else status.error)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # the status is plain data
+        endpoint = Endpoint(service, port, bus, metrics, store.values)
         try:
             yield endpoint
         finally:
@@ -223,6 +233,36 @@ class PushSourceContract(abc.ABC):
         assert all(TOKEN.encode() not in (event.data or b"") for event in endpoint.bus.published)
         assert endpoint.value("http_requests_refused_total", reason="token") == 2
 
+    async def test_a_key_that_is_missing_or_empty_is_told_and_waited_for(self) -> None:
+        token = {"name": "contract", "key": "token"}
+        source = make_source(self.key, self.full_block(1, authSecret=token))
+        assert isinstance(source, PushSource)
+        request = self.request(1)
+        headers = {**request.headers, "Authorization": f"Bearer {TOKEN}"}
+        request = dataclasses.replace(request, headers=headers)
+        for option, ref in {"authSecret": source.webhook.auth_secret, **source.keys()}.items():
+            if ref is None:
+                continue
+            name, clock = f"{ref.name}/{ref.key}", VirtualClock(datetime.now(UTC))
+            others = {key: value for key, value in self._all_secrets().items() if key != name}
+            async with self.running(
+                secrets=others, ready=False, clock=clock, authSecret=token
+            ) as endpoint:
+                status, secrets = endpoint.service.status, endpoint.secrets
+                assert (status.ready, status.error) == (False, f"`{option}`: there is no {name}")
+                assert (await endpoint.send(request)).status == 500
+
+                secrets[name] = ""
+                await _until(lambda status=status: "is empty" in (status.error or ""), clock)  # type: ignore[misc]
+                assert not status.ready
+                assert all(part in (status.error or "") for part in (option, ref.name, ref.key))
+                assert endpoint.bus.published == []
+
+                secrets[name] = self._all_secrets()[name]
+                await _until(lambda status=status: status.ready, clock)  # type: ignore[misc]
+                assert status.error is None
+                assert (await endpoint.send(request)).status == 200
+
     async def test_it_stops_within_a_second_and_leaves_no_task(self) -> None:
         before: set[asyncio.Task[Any]] = asyncio.all_tasks()
         async with self.running() as endpoint:
@@ -275,6 +315,9 @@ class PushSourceContract(abc.ABC):
         assert make_source(self.key, self.full_block(12000)).check() == []
         assert len(missing.check()) == 2
 
+    def _all_secrets(self) -> dict[str, str]:
+        return {"contract/token": TOKEN, **self.secrets()}
+
     def _numbers(self, events: list[CloudEvent]) -> list[int]:
         return [self.number(data_of(event)) for event in events]
 
@@ -293,10 +336,15 @@ async def _start(
     status = Status(ctx.event_name, key)
     dispatcher = Dispatcher(source, ctx, bus, metrics, status, timeout=timeout, history=history)
     service = PushService(source, ctx, dispatcher, IngestServer("127.0.0.1"), metrics)
-    task = asyncio.create_task(service.run())
-    while not (status.ready or task.done()):  # noqa: ASYNC110 - the status is plain data
-        await asyncio.sleep(0.01)
-    return service, task
+    return service, asyncio.create_task(service.run())
+
+
+async def _until(condition: Callable[[], bool], clock: VirtualClock) -> None:
+    """Wait until something has happened; the clock runs fast meanwhile."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await clock.advance(0.5)
+            await asyncio.sleep(0.01)
 
 
 def _context(store: FixedSecrets, event_name: str, clock: Clock) -> SourceContext:

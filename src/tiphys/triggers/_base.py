@@ -52,9 +52,10 @@ class Outcome:
     """
     What came of it.
 
-    The engine compares *status* with the trigger's status policy; *detail* is shown to people and
-    holds no secret; *resource* is the object that was created, for the label policy; *retry_after*
-    are the seconds that the target asks to be left alone, should the policy call this a failure.
+    The engine compares *status* with the status policy of triggers that have one
+    (:attr:`Trigger.has_status`); *detail* is shown to people and holds no secret; *resource* is the
+    object that was created, for the label policy; *retry_after* are the seconds that the target
+    asks to be left alone, should the policy call this a failure.
     """
 
     status: int | None = None
@@ -94,6 +95,7 @@ class Trigger(abc.ABC, Generic[ConfigT]):
     key: ClassVar[str]
     log_name: ClassVar[str]
     fetches_objects: ClassVar[bool] = False  # of Kubernetes, which must have a kind
+    has_status: ClassVar[bool] = False  # of an answer, which a policy may judge
     Config: ClassVar[type[TriggerConfig]]
 
     async def start(self, ctx: TriggerContext) -> None:

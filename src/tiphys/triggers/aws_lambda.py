@@ -50,6 +50,8 @@ class Config(TriggerConfig):
 class AWSLambda(Trigger[Config]):
     """Keeps a client per region and credentials."""
 
+    has_status = True
+
     async def start(self, ctx: TriggerContext) -> None:
         """Prepare the clients, which are closed with the sensor."""
         await super().start(ctx)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import Parameter, SecretRef, TriggerConfig
+from tiphys.system import without_login
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import protobuf
 from tiphys.triggers._shared.clients import ClientCache, digest
@@ -135,7 +136,8 @@ class Custom(Trigger[Config]):
             async with asyncio.timeout(CONNECT):
                 await channel.channel_ready()
         except TimeoutError as error:
-            message = f"failed to connect to trigger server: {config.server_url} is not ready"
+            server = without_login(config.server_url)
+            message = f"failed to connect to trigger server: {server} is not ready"
             raise TriggerError(message) from error
         return channel
 

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import EXTENSION, TLS, SecretRef, TriggerConfig
+from tiphys.system import without_login
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared.secrets import retrieving
 
@@ -128,7 +129,7 @@ class Email(Trigger[Config]):
         """Connect and log in, unless that was done for another address."""
         if client.is_connected:
             return
-        server = f"{config.host}:{config.port}"
+        server = f"{without_login(config.host)}:{config.port}"
         try:
             await client.connect()
             if config.username and config.smtp_password is not None:
@@ -140,7 +141,8 @@ class Email(Trigger[Config]):
             message = f"the certificate of {server} is not trusted: {error.verify_message}"
             raise TriggerError(message) from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise TriggerError(f"no connection to {server}: {error}") from error
+            text = str(error).replace(config.host, without_login(config.host))
+            raise TriggerError(f"no connection to {server}: {text}") from error
 
     async def _log_in(self, client: aiosmtplib.SMTP, config: Config) -> None:
         """Log in where the server knows how; never in the clear over a network."""

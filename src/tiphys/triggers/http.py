@@ -23,9 +23,11 @@ from yarl import URL
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, BasicAuth, Parameter, TriggerConfig, go_default
+from tiphys.system import without_login
 from tiphys.triggers import IDEMPOTENCY_KEY, Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._egress import GuardedResolver
 from tiphys.triggers._shared.clients import ClientCache, tls_key
+from tiphys.triggers._shared.http_client import reason
 from tiphys.triggers._shared.secrets import SecureHeader, retrieving, secure_value
 
 METHODS = ("GET", "DELETE", "PATCH", "POST", "PUT")
@@ -60,6 +62,8 @@ class Config(TriggerConfig):
 class HTTP(Trigger[Config]):
     """Sends requests over connections that are kept open between firings."""
 
+    has_status = True
+
     async def start(self, ctx: TriggerContext) -> None:
         """Prepare the sessions, which are closed with the sensor."""
         await super().start(ctx)
@@ -71,18 +75,17 @@ class HTTP(Trigger[Config]):
         try:
             url = URL(config.url)
         except ValueError as error:
-            message = f"failed to construct request for {config.url}, {error}"
-            raise TriggerError(message, retryable=False) from error
+            raise _no_request(config.url, str(error)) from error
         if not url.host:
-            message = f"failed to construct request for {config.url}, it has no host"
-            raise TriggerError(message, retryable=False)
+            raise _no_request(config.url, "it has no host")
         try:
             headers = await self._headers(firing)
             session = await self._session(config)
             return await self._exchange(session, firing, url, headers)
         except (ClientError, OSError) as error:
             retryable = not isinstance(error, InvalidURL)
-            message = f"failed to execute trigger, {_reason(url, error)}"
+            place = f"{url.host}:{url.port}"
+            message = f"failed to execute trigger, no answer from {place}: {reason(error)}"
             raise TriggerError(message, retryable=retryable) from error
         except TimeoutError as error:
             seconds = _timeout(config)
@@ -210,6 +213,6 @@ def _without_credentials(headers: CIMultiDict[str]) -> CIMultiDict[str]:
     return CIMultiDict((k, v) for k, v in headers.items() if k.lower() not in dropped)
 
 
-def _reason(url: URL, error: Exception) -> str:
-    cause = getattr(error, "os_error", None) or error  # without aiohttp's own words around it
-    return f"no answer from {url.host}:{url.port}: {cause or type(error).__name__}"
+def _no_request(address: str, problem: str) -> TriggerError:
+    shown, problem = without_login(address), without_login(problem)  # which may quote the address
+    return TriggerError(f"failed to construct request for {shown}, {problem}", retryable=False)

@@ -18,6 +18,7 @@ from pydantic import Field
 from tiphys.aio import stop
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, Block, Parameter, SecretRef, TriggerConfig, go_default
+from tiphys.system import without_login
 from tiphys.triggers import IDEMPOTENCY_KEY, Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.clients import ClientCache, tls_key
@@ -130,6 +131,8 @@ class Kafka(Trigger[Config]):
             key = (config.url, acks, config.compress, *login.items(), tls)
 
             async def opened() -> contextlib.AbstractAsyncContextManager[AIOKafkaProducer]:
+                if "@" in config.url:  # which aiokafka would take for a name, and log
+                    raise ValueError("a login belongs to `sasl`, not to the address")
                 secure = config.tls is not None
                 return _running_producer(
                     bootstrap_servers=[b.strip() for b in config.url.split(",") if b.strip()],
@@ -178,6 +181,7 @@ def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequen
 @contextlib.contextmanager
 def _failures(url: str) -> Iterator[None]:
     """Turn what aiokafka raises into :exc:`TriggerError`."""
+    url = without_login(url)
     try:
         yield
     except KafkaError as error:

@@ -12,6 +12,7 @@ from yarl import URL
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import Parameter, SecretRef, TriggerConfig, go_default
+from tiphys.system import without_login
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.http_client import SHOWN, reached, session
@@ -46,6 +47,8 @@ class Config(TriggerConfig):
 @trigger("openWhisk", log_name="OpenWhisk")
 class OpenWhisk(Trigger[Config]):
     """One request per firing; the key is read for every attempt."""
+
+    has_status = True
 
     async def start(self, ctx: TriggerContext) -> None:
         """Prepare the session, which is closed with the sensor."""
@@ -111,10 +114,12 @@ def _url(config: Config) -> URL:
     )
     try:
         url = URL(f"{host}/{path}?blocking=true&result=true", encoded=True)
+        found = url.host  # which is parsed no sooner
     except ValueError as error:
-        raise TriggerError(f"host URL {config.host!r} is none: {error}", retryable=False) from error
-    if not url.host or not config.action_name:
-        missing = "action name" if url.host else "host URL"
+        message = f"host URL {without_login(config.host)!r} is none: {without_login(str(error))}"
+        raise TriggerError(message, retryable=False) from error
+    if not found or not config.action_name:
+        missing = "action name" if found else "host URL"
         raise TriggerError(f"{missing} is not specified", retryable=False)
     return url
 

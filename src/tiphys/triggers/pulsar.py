@@ -25,6 +25,7 @@ from tiphys.manifests.common import (
     SecretRef,
     TriggerConfig,
 )
+from tiphys.system import without_login
 from tiphys.triggers import IDEMPOTENCY_KEY, Firing, Outcome, Trigger, TriggerContext, trigger
 from tiphys.triggers._shared import payload
 from tiphys.triggers._shared.clients import ClientCache, digest
@@ -220,7 +221,7 @@ class Sender:
             self._producer = await self._in_thread(create)
         except PulsarException as error:
             name = type(error).__name__
-            place = f"topic {self._config.topic!r} at {_without_login(self._config.url)}"
+            place = f"topic {self._config.topic!r} at {without_login(self._config.url)}"
             message = f"failed to create a pulsar producer, {place}: {name}"
             raise TriggerError(message, retryable=name not in _REFUSALS) from error
         return self._producer
@@ -229,7 +230,9 @@ class Sender:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
     def _opened(self, place: Path) -> pulsar.Client:
-        """The library's client, its files in *place*."""
+        """The library's client, its files in *place*.  Raises ValueError for what is no URL."""
+        if "@" in self._config.url:  # which the library would quote
+            raise ValueError("its URL holds no login; there are options for that")
         files = {}
         for name in self._secrets.keys() & {"ca", "certificate", "key", "athenz"}:
             path = place / name
@@ -272,7 +275,3 @@ class Sender:
 def _backoff(block: BackoffBlock) -> Backoff:
     steps = block.steps if block.steps > 0 else 5
     return Backoff(block.duration, block.factor, block.jitter, steps)
-
-
-def _without_login(url: str) -> str:
-    return url.rpartition("@")[2]

@@ -126,6 +126,17 @@ async def test_wrong_credentials_are_told_without_the_password(run: Run) -> None
     assert "wr0ng" not in told
 
 
+@pytest.mark.parametrize("password", ["s3cr%2Fword", "s3cr://word", "s3cr/word", "s3cr@word"])
+async def test_a_password_in_the_address_is_not_told(password: str) -> None:
+    port = free_port()
+    where = Endpoint.at(f"nats://argo:{password}@127.0.0.1:{port}")
+    with capture_logs() as logs:
+        told = await refused(JetStreamBus(where, connect_timeout=0.5))
+
+    assert f"nats://127.0.0.1:{port} " in told
+    assert not [word for word in ("s3cr", "word") if word in f"{told} {logs}"]
+
+
 async def test_a_secret_that_cannot_be_read_is_told_at_once() -> None:
     config = {"url": "nats://127.0.0.1:1", "accessSecret": {"name": "bus", "key": "auth"}}
     with pytest.raises(SecretError, match=r"auth\.yaml"):

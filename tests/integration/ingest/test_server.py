@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests._ports import free_port
+from tests.integration.ingest._requests import Recorder, connected, get, raw
 from tiphys.errors import ManifestError, SecretError, SourceError
 from tiphys.ingest import (
     Admission,
@@ -23,73 +22,6 @@ from tiphys.ingest import (
     ServerTLS,
     server_tls,
 )
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[IngestServer]:
-    server = IngestServer("127.0.0.1")
-    yield server
-    await server.close(1)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """Two self-signed certificates for 127.0.0.1, with their keys."""
-    folder = tmp_path_factory.mktemp("certificates")
-    made = []
-    for name in ("one", "two"):
-        certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"),
-                *("-pkeyopt", "ec_paramgen_curve:P-256", "-subj", f"/CN={name}"),
-                *("-addext", "subjectAltName=IP:127.0.0.1"),
-                *("-out", certificate, "-keyout", key),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        made.append((certificate.read_text(), key.read_text()))
-    return made
-
-
-class Recorder:
-    """A handler that answers with a text and keeps the requests."""
-
-    def __init__(self, text: str = "done") -> None:
-        self.text = text
-        self.requests: list[Request] = []
-
-    async def __call__(self, request: Request) -> Reply:
-        self.requests.append(request)
-        return Reply(200, self.text.encode())
-
-
-async def get(http: aiohttp.ClientSession, port: int, path: str) -> tuple[int, str]:
-    url = f"http://127.0.0.1:{port}{path}"
-    async with http.get(url, allow_redirects=False) as answer:
-        return answer.status, await answer.text()
-
-
-async def raw(port: int, data: bytes) -> bytes:
-    """Send bytes, and return everything that comes until the server closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(data)
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer
 
 
 async def test_the_handler_gets_the_request_as_it_was_sent(
@@ -235,6 +167,25 @@ async def test_a_head_without_end_is_cut_off(server: IngestServer, port: int) ->
     assert answer.startswith(b"HTTP/1.1 431 ")
 
     assert handler.requests == []
+
+
+async def test_a_head_without_end_is_not_answered_instead_of_the_request_before_it(
+    server: IngestServer, port: int
+) -> None:
+    go = asyncio.Event()
+
+    async def slow(_request: Request) -> Reply:
+        await go.wait()
+        return Reply()
+
+    await server.mount(port, "/a", None, slow)
+    first = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+    async with connected(port) as sender:
+        await sender.send_alone(first)
+        sender.send(b"GET /a HTTP/1.1\r\nX-Filler: " + b"x" * (64 << 10))
+
+        assert await sender.end() == b""
+    go.set()
 
 
 async def test_what_is_not_http_is_answered_and_the_port_lives_on(

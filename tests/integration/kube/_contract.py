@@ -1,9 +1,10 @@
 """
 What an API server must do, whether it is the double or a real one.
 
-``TIPHYS_TEST_KUBECONFIG`` names the kubeconfig of a real cluster to run the same tests against:
-one without objects that matter, whose user may do everything.  ``test_controllers.py`` needs the
-controllers of Kubernetes besides the API server.
+``make test-kubernetes`` starts a real one and runs the same tests against it.  To use another,
+``TIPHYS_TEST_KUBECONFIG`` names the kubeconfig of its cluster: one without objects that
+matter, whose user may do everything.  ``test_controllers.py`` needs the controllers of Kubernetes
+besides the API server.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tiphys.testing.kubernetes import APIServer
 
 Object = dict[str, Any]
 REAL = os.environ.get("TIPHYS_TEST_KUBECONFIG", "")
+CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 JOBS = Resource("batch", "v1", "jobs", "Job")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")

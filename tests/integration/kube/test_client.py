@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from tests.integration.kube._contract import config_map, pod
+from tests.integration.kube._contract import KubernetesContract, config_map, pod
 from tiphys.errors import (
     AlreadyExists,
     ClusterUnavailable,
@@ -278,28 +278,27 @@ def read(document: dict[str, Any], tmp_path: Path) -> Cluster:
     return find_cluster(path)
 
 
-class TestHelpers:
-    @pytest.fixture
-    async def client(self) -> AsyncIterator[Client]:
-        async with APIServer() as server, server.client() as client:
-            yield client
-
-    async def test_the_values_of_secrets_and_config_maps_are_bytes(self, client: Client) -> None:
+class TestHelpers(KubernetesContract):
+    async def test_the_values_of_secrets_and_config_maps_are_bytes(
+        self, client: Client, namespace: str
+    ) -> None:
         secret = {
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
             "data": {"x": base64.b64encode(b"\x00\xff").decode()},
         }  # fmt: skip
-        await client.create(SECRETS, secret)
+        await client.create(SECRETS, secret, namespace)
         binary = {"binaryData": {"b": base64.b64encode(b"\xfe").decode()}}
-        await client.create(CONFIG_MAPS, {**config_map("c", t="ü"), **binary})
+        await client.create(CONFIG_MAPS, {**config_map("c", t="ü"), **binary}, namespace)
 
-        assert await secret_values(client, "default", "s") == {"x": b"\x00\xff"}
-        assert await config_map_values(client, "default", "c") == {"t": "ü".encode(), "b": b"\xfe"}
+        assert await secret_values(client, namespace, "s") == {"x": b"\x00\xff"}
+        assert await config_map_values(client, namespace, "c") == {"t": "ü".encode(), "b": b"\xfe"}
         with pytest.raises(NotFound):
-            await secret_values(client, "default", "nothing")
+            await secret_values(client, namespace, "nothing")
 
-    async def test_a_lease_is_created_once_and_renewed_by_its_reader(self, client: Client) -> None:
-        leases = Leases(client, "default")
+    async def test_a_lease_is_created_once_and_renewed_by_its_reader(
+        self, client: Client, namespace: str
+    ) -> None:
+        leases = Leases(client, namespace)
         assert await leases.get("l") is None
         now = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -316,8 +315,8 @@ class TestHelpers:
         with pytest.raises(UpdateConflict):
             await leases.update(dataclasses.replace(made, holder="one"))
 
-    async def test_a_lease_can_be_given_back(self, client: Client) -> None:
-        leases = Leases(client, "default")
+    async def test_a_lease_can_be_given_back(self, client: Client, namespace: str) -> None:
+        leases = Leases(client, namespace)
         made = await leases.create("l", Lease("one", 15))
 
         given_back = await leases.update(dataclasses.replace(made, holder=""))

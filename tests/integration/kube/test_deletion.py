@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.integration.kube._contract import (
     DEPLOYMENTS,
@@ -108,6 +109,25 @@ class TestDeletion(KubernetesContract):
         with pytest.raises(NotFound):
             await client.get(PODS, "a", namespace)
 
+    async def test_a_job_that_leaves_its_pods_behind_says_so(
+        self, client: Client, namespace: str
+    ) -> None:
+        template = {"spec": {**pod("x")["spec"], "restartPolicy": "Never"}}
+        body = {"metadata": {"name": "a"}, "spec": {"template": template}}
+        await client.create(JOBS, body, namespace)
+
+        with capture_logs() as quiet:
+            await client.delete(JOBS, "a", namespace, propagation="Background", dry_run=True)
+        with capture_logs() as logs:
+            await client.delete(JOBS, "a", namespace)
+
+        assert not quiet
+        assert [line["warning"] for line in logs] == [
+            "child pods are preserved by default when jobs are deleted; set "
+            "propagationPolicy=Background to remove them or set propagationPolicy=Orphan to "
+            "suppress this warning"
+        ]
+
     async def test_a_new_object_of_the_same_name_is_another(
         self, client: Client, namespace: str
     ) -> None:
@@ -148,6 +168,15 @@ class TestDeletion(KubernetesContract):
         with pytest.raises(Invalid, match='propagationPolicy: Unsupported value: "Sometimes"'):
             policy: Any = "Sometimes"
             await client.delete(CONFIG_MAPS, "a", namespace, propagation=policy)
+
+    @pytest.mark.parametrize("name", ["default", "kube-public", "kube-system"])
+    async def test_some_stay_for_ever(self, client: Client, name: str) -> None:
+        with pytest.raises(Forbidden) as refused:
+            await client.delete(NAMESPACES, name)
+
+        said = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+        assert refused.value.message.endswith(said)
+        assert refused.value.details == {"name": name, "kind": "namespaces"}
 
     async def test_nothing_is_created_in_one_that_goes(
         self, client: Client, namespace: str

@@ -149,6 +149,21 @@ class TestReplacement(KubernetesContract):
         ) in refused.value.message
         assert refused.value.details == {"name": "a", "kind": "configmaps"}
 
+    @pytest.mark.parametrize("version", ["abc", "-1", "1_0", "12 "])
+    async def test_a_version_is_a_number(
+        self, client: Client, namespace: str, version: str
+    ) -> None:
+        made = await make(client, namespace, "a")
+        made["metadata"]["resourceVersion"] = version
+
+        with pytest.raises(KubernetesError) as refused:
+            await client.replace(CONFIG_MAPS, made)
+
+        assert (refused.value.status, refused.value.reason) == (500, "")
+        assert refused.value.message.endswith(
+            f'strconv.ParseUint: parsing "{version}": invalid syntax'
+        )
+
     async def test_another_uid_is_refused(self, client: Client, namespace: str) -> None:
         made = await make(client, namespace, "a")
         made["metadata"]["uid"] = "11111111-1111-1111-1111-111111111111"
@@ -156,12 +171,13 @@ class TestReplacement(KubernetesContract):
         with pytest.raises(UpdateConflict, match="Precondition failed: UID in precondition"):
             await client.replace(CONFIG_MAPS, made)
 
+    @pytest.mark.parametrize("version", [{}, {"resourceVersion": "0"}], ids=["none", "zero"])
     async def test_without_a_version_the_last_one_wins(
-        self, client: Client, namespace: str
+        self, client: Client, namespace: str, version: dict[str, str]
     ) -> None:
         await make(client, namespace, "a", x="1")
         body = config_map("a", x="2")
-        body["metadata"]["namespace"] = namespace
+        body["metadata"] |= {"namespace": namespace, **version}
 
         assert (await client.replace(CONFIG_MAPS, body))["data"] == {"x": "2"}
 

@@ -1,44 +1,19 @@
-"""The client comes back after cut connections, restarts and forgotten history."""
+"""The client comes back after forgotten history, refusals and cut connections of the double."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.integration._pausing_api_server import PausingAPIServer
 from tests.integration.kube._contract import config_map, make
-from tiphys.errors import ClusterUnavailable, Forbidden, Gone, KubernetesError
-from tiphys.kube import CONFIG_MAPS, SECRETS, Change, Client, Cluster, Watch, name_of
+from tests.integration.kube._follower import change, following, secret
+from tiphys.errors import Forbidden, Gone, KubernetesError
+from tiphys.kube import CONFIG_MAPS, SECRETS, Client, Cluster, name_of
 from tiphys.kube._credentials import FixedCredentials
 from tiphys.testing.kubernetes import APIServer
-
-
-class Follower:
-    """What a watch tells, in a queue."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-        self._changes: asyncio.Queue[Change] = asyncio.Queue()
-
-    async def run(self) -> None:
-        async for change in self.watch:
-            self._changes.put_nowait(change)
-
-    async def next(self) -> tuple[str, str]:
-        change = await self.change()
-        return change.type, name_of(change.object)
-
-    async def change(self) -> Change:
-        async with asyncio.timeout(20):
-            return await self._changes.get()
-
-    @property
-    def waiting(self) -> int:
-        return self._changes.qsize()
 
 
 @pytest.fixture
@@ -51,45 +26,6 @@ async def server() -> AsyncIterator[APIServer]:
 async def client(server: APIServer) -> AsyncIterator[Client]:
     async with server.client() as client:
         yield client
-
-
-@contextlib.asynccontextmanager
-async def following(client: Client, **options: Any) -> AsyncIterator[Follower]:
-    """Follow the secrets of the default namespace, of which there are none."""
-    follower = Follower(client.watch(SECRETS, "default", **options))
-    task = asyncio.create_task(follower.run())
-    try:
-        async with asyncio.timeout(20):
-            await follower.watch.synced.wait()
-        yield follower
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def secret(client: Client, name: str, **data: str) -> dict[str, Any]:
-    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
-    return await client.create(SECRETS, body)
-
-
-async def change(client: Client, name: str, **data: str) -> None:
-    await client.patch(SECRETS, name, {"stringData": data})
-
-
-async def test_a_cut_watch_goes_on_where_it_was(server: APIServer, client: Client) -> None:
-    await secret(client, "a")
-    async with following(client) as follower:
-        assert await follower.next() == ("ADDED", "a")
-
-        server.disconnect()
-        await secret(client, "b")
-        await change(client, "a", x="1")
-
-        assert await follower.next() == ("ADDED", "b")
-        assert await follower.next() == ("MODIFIED", "a")
-        assert follower.waiting == 0
-    lists = [path for _, path in server.requests if "limit=" in path]
-    assert len(lists) == 1
 
 
 async def test_forgotten_history_is_told_as_the_difference(
@@ -124,43 +60,6 @@ async def test_forgotten_history_is_told_as_the_difference(
     assert "data" not in told[2].old
 
 
-async def test_a_restarted_server_is_found_again(server: APIServer, client: Client) -> None:
-    await secret(client, "a")
-    async with following(client) as follower:
-        assert await follower.next() == ("ADDED", "a")
-
-        await server.close()
-        await asyncio.sleep(0)
-        await server.start()
-        await secret(client, "b")
-
-        assert await follower.next() == ("ADDED", "b")
-
-
-async def test_a_watch_of_a_silent_server_is_given_up_and_made_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("tiphys.kube._watch.SILENT", 0.1)
-    monkeypatch.setattr("tiphys.kube._watch.ANSWER", 0.1)
-    async with (
-        PausingAPIServer() as server,
-        server.client() as client,
-        following(client) as follower,
-    ):
-        await asyncio.sleep(0.5)
-        assert follower.watch.connected  # nothing came, but the server answers
-        assert len([path for _, path in server.requests if "watch=true" in path]) == 1
-
-        server.pause()
-        async with asyncio.timeout(20):
-            while follower.watch.connected:
-                await asyncio.sleep(0.01)
-        server.resume()
-        await secret(client, "a")
-
-        assert await follower.next() == ("ADDED", "a")
-
-
 async def test_bookmarks_keep_a_quiet_watch_young(server: APIServer, client: Client) -> None:
     server.bookmark_pause = 0.01
     async with following(client) as follower:
@@ -178,13 +77,6 @@ async def test_bookmarks_keep_a_quiet_watch_young(server: APIServer, client: Cli
     assert len([path for _, path in server.requests if "limit=" in path]) == 1
 
 
-async def test_what_may_not_be_watched_is_said_at_once(server: APIServer) -> None:
-    async with server.client("bob") as bob:
-        with pytest.raises(Forbidden, match='User "bob" cannot list resource "secrets"'):
-            async for _ in bob.watch(SECRETS, "default"):
-                raise AssertionError("something was told")
-
-
 async def test_a_refusal_that_comes_later_is_waited_out(server: APIServer, client: Client) -> None:
     await secret(client, "a")
     async with following(client) as follower:
@@ -192,9 +84,7 @@ async def test_a_refusal_that_comes_later_is_waited_out(server: APIServer, clien
 
         server.deny("watch", "secrets")
         server.disconnect()
-        async with asyncio.timeout(20):
-            while follower.watch.connected:
-                await asyncio.sleep(0.01)
+        await follower.lost()
         await secret(client, "b")
         server.allow()
 
@@ -231,13 +121,6 @@ async def test_a_list_that_takes_too_long_is_read_at_once(server: APIServer) -> 
 
     assert [name_of(item) for item in found.items] == ["a", "b", "c"]
     assert len([path for _, path in server.requests if "continue=" in path]) == 1
-
-
-async def test_no_answer_is_an_error_of_its_own(server: APIServer, client: Client) -> None:
-    await server.close()
-
-    with pytest.raises(ClusterUnavailable, match="cannot get configmaps a in namespace default"):
-        await client.get(CONFIG_MAPS, "a")
 
 
 async def test_a_revoked_token_is_refused(server: APIServer) -> None:

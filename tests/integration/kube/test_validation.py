@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.kube._contract import (
+    CRON_JOBS,
     DEPLOYMENTS,
     JOBS,
     SERVICES,
@@ -122,6 +123,26 @@ class TestValidation(KubernetesContract):
 
         cause = ("FieldValueRequired", "spec.template.spec.restartPolicy")
         assert cause in causes(refused.value)
+
+    @pytest.mark.parametrize("cron", [False, True], ids=["job", "cron job"])
+    async def test_the_numbers_of_a_job_are_not_negative(
+        self, client: Client, namespace: str, cron: bool
+    ) -> None:
+        fields = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit",
+                  "ttlSecondsAfterFinished")  # fmt: skip
+        template = {"spec": {**pod("x")["spec"], "restartPolicy": "Never"}}
+        spec: dict[str, Any] = {"template": template, **dict.fromkeys(fields, -1)}
+        kind, path = (CRON_JOBS, "spec.jobTemplate.spec") if cron else (JOBS, "spec")
+        if cron:
+            spec = {"schedule": "@daily", "jobTemplate": {"spec": spec}}
+
+        with pytest.raises(Invalid) as refused:
+            await client.create(kind, {"metadata": {"name": "a"}, "spec": spec}, namespace)
+
+        assert causes(refused.value) == {("FieldValueInvalid", f"{path}.{f}") for f in fields}
+        assert (
+            f"{path}.parallelism: Invalid value: -1: must be greater than or equal to 0"
+        ) in refused.value.message
 
     async def test_a_wrong_type_is_refused(self, client: Client, namespace: str) -> None:
         body = deployment("a")

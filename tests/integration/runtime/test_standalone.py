@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from tests._ports import free_port
 from tiphys.manifests.common import TriggerConfig
@@ -32,7 +35,7 @@ class Faulty(Trigger[Config]):
         raise NotImplementedError
 
 
-def sensor(name: str, kind: str) -> dict[str, Any]:
+def sensor(name: str, kind: str, **block: Any) -> dict[str, Any]:
     depends = {"name": "d", "eventSourceName": "web", "eventName": "hook"}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -40,7 +43,7 @@ def sensor(name: str, kind: str) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {
             "dependencies": [depends],
-            "triggers": [{"template": {"name": "t", kind: {}}}],
+            "triggers": [{"template": {"name": "t", kind: block}}],
         },
     }
 
@@ -53,6 +56,28 @@ def webhook() -> dict[str, Any]:
         "metadata": {"name": "web"},
         "spec": {"webhook": {"hook": hook}},
     }
+
+
+def values(kind: str, **members: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "shared"}, **members}
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[tuple[str, asyncio.Queue[str]]]:
+    """The address of a server, and the values of the header X-K in what it gets."""
+    received: asyncio.Queue[str] = asyncio.Queue()
+
+    async def receive(request: web.Request) -> web.Response:
+        received.put_nowait(request.headers["X-K"])
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", receive)
+    runner, port = web.AppRunner(app, access_log=None), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://127.0.0.1:{port}/", received
+    await runner.cleanup()
 
 
 @pytest.fixture
@@ -94,3 +119,53 @@ async def test_an_object_that_met_a_bug_runs_when_its_manifest_is_changed(
 
     assert changes.started == [("Sensor", "default", "one")]
     assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "reference"),
+    [
+        ("Secret", "stringData", "secretKeyRef"),
+        ("ConfigMap", "data", "configMapKeyRef"),
+    ],
+)
+async def test_a_value_that_changes_in_a_manifest_counts_at_once_and_nothing_restarts(
+    instance: Standalone,
+    receiver: tuple[str, asyncio.Queue[str]],
+    kind: str,
+    member: str,
+    reference: str,
+) -> None:
+    url, received = receiver
+    header = {"name": "X-K", "valueFrom": {reference: {"name": "shared", "key": "k"}}}
+    source, tell = webhook(), sensor("tell", "http", url=url, method="POST", secureHeaders=[header])
+    hook = f"http://127.0.0.1:{source['spec']['webhook']['hook']['port']}/"
+
+    async def told() -> str:
+        async with aiohttp.ClientSession() as session, session.post(hook, json={}) as answer:
+            assert answer.status == 200
+        async with asyncio.timeout(10):
+            return await received.get()
+
+    write(instance, source, tell, values(kind, **{member: {"k": "one"}}))
+    await instance.start()
+    async with asyncio.timeout(10):
+        while instance.not_ready():
+            await asyncio.sleep(0.01)
+    assert await told() == "one"
+
+    write(instance, source, tell, values(kind, **{member: {"k": "two"}}))
+    changes, _ = await instance.reload()
+    assert await told() == "two"
+    assert not changes
+
+
+async def test_a_new_annotation_restarts_an_event_source(instance: Standalone) -> None:
+    """So that it opens anew what it opened with an old value."""
+    source = webhook()
+    write(instance, source)
+    await instance.start()
+    source["metadata"]["annotations"] = {"restarted": "today"}
+    write(instance, source)
+    changes, _ = await instance.reload()
+
+    assert changes.restarted == [("EventSource", "default", "web")]

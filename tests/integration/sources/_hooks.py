@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 
+import pytest
 from structlog.testing import capture_logs
 
-from tests.integration.sources._providers._server import Provider
+from tests.integration.sources._providers._server import Call, Provider
 from tiphys.aio import Clock
+from tiphys.sources._shared import hooks
 from tiphys.testing.clock import VirtualClock
-from tiphys.testing.push_sources import ENDPOINT, Endpoint, PushSourceContract
+from tiphys.testing.push_sources import ENDPOINT, SOON, Endpoint, PushSourceContract
 
 ELSEWHERE = "http://127.0.0.1:9"  # nobody answers there
 OURS = "http://127.0.0.1:{port}"
@@ -88,6 +90,9 @@ class HookContract(PushSourceContract):
     def urls(self, provider: Provider) -> list[str]:
         """The addresses of the hooks at the place."""
         return [provider.address(hook) for hook in provider.hooks[self.place]]
+
+    def _makes_a_hook(self, call: Call) -> bool:
+        return call.method == self.creates and not call.path.endswith("/access_tokens")
 
     async def until_it_knows_its_hook(self, provider: Provider, clock: VirtualClock) -> None:
         """Wait until the source has heard that its hook was made, after which it looks again."""
@@ -236,6 +241,51 @@ class HookContract(PushSourceContract):
 
             assert len(self.urls(provider)) == 1
         assert any(line["event"] == "A hook was left behind" for line in lines)
+
+    async def test_a_stop_while_a_hook_is_made_leaves_none_behind(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hooks, "MAKING", 30.0)
+        monkeypatch.setattr(hooks, "LOOK", 0.0)
+        async with self.provider() as provider:
+            with provider.holding(self._makes_a_hook) as released:
+                async with self.registering(provider, deleteHookOnFinish=True) as endpoint:
+                    await until(lambda: bool(self.urls(provider)))
+                    endpoint.service.stop()
+                    released.set()  # the answer comes when the source is about to stop
+
+            assert self.urls(provider) == []
+            assert provider.count("DELETE") == 1
+
+    async def test_a_hook_whose_making_is_never_answered_is_looked_for_at_the_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hooks, "MAKING", 0.05)
+        monkeypatch.setattr(hooks, "LOOK", 30.0)
+        async with self.provider() as provider:
+            with provider.holding(self._makes_a_hook):
+                async with self.registering(provider, deleteHookOnFinish=True):
+                    await until(lambda: bool(self.urls(provider)))
+
+            assert self.urls(provider) == []
+
+    async def test_a_provider_that_falls_silent_while_a_hook_is_made_does_not_keep_it_from_stopping(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for bound in ("MAKING", "LOOK"):
+            assert getattr(hooks, bound) < SOON / 2
+            monkeypatch.setattr(hooks, bound, 0.05)
+        async with self.provider() as provider:
+            with (
+                capture_logs() as lines,
+                provider.holding(lambda _: bool(self.urls(provider))),
+            ):
+                async with self.registering(provider, deleteHookOnFinish=True):
+                    await until(lambda: bool(self.urls(provider)))
+
+        (line,) = [line for line in lines if line["event"] == "Hooks were left behind"]
+        assert line["error"] == "no time"
+        assert len(line["places"]) == 1
 
     async def test_a_provider_that_never_answers_does_not_keep_it_from_stopping(self) -> None:
         provider = self.provider()

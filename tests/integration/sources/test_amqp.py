@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+import struct
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -199,27 +201,14 @@ async def test_every_property_of_the_message_is_in_the_payload(rabbitmq: RabbitM
         "body": "/wA=",
         "metadata": {"team": "a"},
     }
-    assert event.id == "es:ev:m-1"
+    assert event.id == f"es:ev:{service.name}:key:m-1"
 
 
 async def test_properties_that_were_not_set_are_empty(rabbitmq: RabbitMQ) -> None:
     service = Queue(rabbitmq)
 
-    async def send() -> None:
-        body = b'{"b": 1.50}'
-        frames: list[Any] = [
-            Basic.Publish(exchange=service.name, routing_key="key"),
-            ContentHeader(properties=Basic.Properties(), body_size=len(body)),
-            ContentBody(body),
-        ]
-        async with service.channel(publisher_confirms=False) as channel:
-            assert isinstance(channel, aiormq.Channel)
-            written = asyncio.get_running_loop().create_future()
-            # The library would fill in what is empty.
-            await channel.write_queue.put(ChannelFrame.marshall(channel.number, frames, written))
-            await written
-
-    event = await event_of("amqp", service, send)
+    header = ContentHeader(properties=Basic.Properties())
+    event = await event_of("amqp", service, lambda: raw(service, header, b'{"b": 1.50}'))
 
     assert (
         event.data
@@ -231,6 +220,141 @@ async def test_properties_that_were_not_set_are_empty(rabbitmq: RabbitMQ) -> Non
         ).encode()
     )
     assert len(event.id) == 32
+
+
+async def raw(
+    service: Queue,
+    header: ContentHeader,
+    body: bytes,
+    publish: Basic.Publish | None = None,
+) -> None:
+    """Publish a message as it is; the library would fill in what is empty."""
+    header.body_size = len(body)
+    frames: list[Any] = [
+        publish or Basic.Publish(exchange=service.name, routing_key="key"),
+        header,
+        ContentBody(body),
+    ]
+    async with service.channel(publisher_confirms=False) as channel:
+        assert isinstance(channel, aiormq.Channel)
+        written = asyncio.get_running_loop().create_future()
+        await channel.write_queue.put(ChannelFrame.marshall(channel.number, frames, written))
+        await written
+
+
+class RawHeader(ContentHeader):
+    """A content header with properties that the library would not write."""
+
+    def __init__(self, name: str, value: bytes) -> None:
+        super().__init__()
+        self.content = struct.pack(">H", Basic.Properties.flags[name]) + value
+
+    def marshal(self) -> bytes:
+        return struct.pack(">HxxQ", Basic.frame_id, self.body_size) + self.content
+
+
+class RawPublish(Basic.Publish):
+    """A publication with a key that the library would not write."""
+
+    def __init__(self, exchange: str, key: bytes) -> None:
+        super().__init__(exchange=exchange)
+        self.key = key
+
+    def marshal(self) -> bytes:
+        return b"\0\0" + short(self.exchange.encode()) + short(self.key) + b"\0"
+
+
+def short(text: bytes) -> bytes:
+    return bytes([len(text)]) + text
+
+
+NO_TIME = "0001-01-01 00:00:00 +0000 UTC"
+YEAR_58873 = struct.pack(">Q", 1_795_716_654_744_000)  # microseconds, where seconds are meant
+LATIN = "caf\xe9".encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "member", "shown"),
+    [
+        ("message_id", short(LATIN), "messageId", "caf\ufffd"),
+        ("correlation_id", short(LATIN), "correlationId", "caf\ufffd"),
+        ("timestamp", YEAR_58873, "timestamp", NO_TIME),
+        ("timestamp", b"\xff" * 8, "timestamp", NO_TIME),
+        ("headers", struct.pack(">I", 7) + short(LATIN) + b"t\1", "messageId", ""),
+    ],
+    ids=["id", "other text", "microseconds", "end of time", "headers"],
+)
+async def test_a_property_that_cannot_be_decoded_holds_up_nothing(
+    rabbitmq: RabbitMQ, name: str, value: bytes, member: str, shown: str
+) -> None:
+    """The library ends the connection, and the message comes again on the next one."""
+    bus, service = await started_bus(), Queue(rabbitmq, **MANUAL)
+    async with running("amqp", service, bus):
+        await raw(service, RawHeader(name, value), b'{"n": 1}')
+        await service.emit(2)
+        await service.until(lambda: len(bus.published) == 2)
+        events = sorted(bus.published, key=lambda event: service.number(data_of(event)))
+        await service.wait(0.1)
+
+    assert [service.number(data_of(event)) for event in events] == [1, 2]
+    assert data_of(events[0])[member] == shown
+    assert len(events[0].id) == 32
+    assert await service.count() == (0, 0)
+
+
+async def test_a_key_that_cannot_be_decoded_holds_up_nothing(rabbitmq: RabbitMQ) -> None:
+    bus, service = await started_bus(), Queue(rabbitmq, **MANUAL)
+    service.options |= {"exchangeType": "topic", "routingKey": "#"}
+    async with running("amqp", service, bus):
+        header = ContentHeader(properties=Basic.Properties(message_id="1"))
+        await raw(service, header, b'{"n": 1}', RawPublish(service.name, LATIN))
+        await service.emit(2)
+        await service.until(lambda: len(bus.published) == 2)
+        events = sorted(bus.published, key=lambda event: service.number(data_of(event)))
+
+    assert data_of(events[0])["routingKey"] == "caf\ufffd"
+    assert len(events[0].id) == 32
+
+
+async def test_a_time_that_is_out_of_range_only_in_the_zone_of_the_process_is_none(
+    rabbitmq: RabbitMQ, far_east: None
+) -> None:
+    service = Queue(rabbitmq)
+    header = RawHeader("timestamp", struct.pack(">Q", 253_402_300_799_000))  # the last second
+    event = await event_of("amqp", service, lambda: raw(service, header, b"1"))
+
+    assert data_of(event)["timestamp"] == NO_TIME
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process is in Tokyo."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+async def test_messages_with_one_id_and_different_keys_are_different_events(
+    rabbitmq: RabbitMQ,
+) -> None:
+    """An id is unique for its sender at best, and several may send to one queue."""
+    bus, service = await started_bus(), Queue(rabbitmq, **MANUAL)
+    service.options |= {"exchangeType": "topic", "routingKey": "#"}
+    async with running("amqp", service, bus):
+        for key in ("orders", "invoices", "orders"):
+            header = ContentHeader(properties=Basic.Properties(message_id="17"))
+            publish = Basic.Publish(exchange=service.name, routing_key=key)
+            await raw(service, header, b'{"n": 1}', publish)
+        await service.until(lambda: len(bus.published) == 2)
+        await service.emit(2)
+        await service.until(lambda: len(bus.published) == 3)
+
+    assert {event.id for event in bus.published} >= {
+        f"es:ev:{service.name}:orders:17",
+        f"es:ev:{service.name}:invoices:17",
+    }
 
 
 async def test_with_auto_ack_a_message_is_done_with_once_it_is_read(rabbitmq: RabbitMQ) -> None:

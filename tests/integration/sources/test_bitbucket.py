@@ -263,9 +263,10 @@ async def test_no_hook_is_made_with_an_empty_key(bitbucket: TestBitbucket) -> No
     async with bitbucket.provider() as server:
         bitbucket.managed(server)
         empty = {**SIGNATURE, "secret": {"name": "bitbucket", "key": "empty"}}
-        async with bitbucket.running(url=ELSEWHERE, hmac=empty) as endpoint:
-            await until(lambda: endpoint.service.status.error is not None)
-            assert "`hmac.secret` is empty" in (endpoint.service.status.error or "")
+        async with bitbucket.running(ready=False, url=ELSEWHERE, hmac=empty) as endpoint:
+            assert (endpoint.service.status.error or "").startswith(
+                "`hmac.secret`: the key 'empty' of the Secret 'bitbucket' is empty"
+            )
 
         assert server.calls == []
 
@@ -300,3 +301,36 @@ def test_what_argo_events_refuses_is_refused(
     (problem,) = make_source("bitbucket", block).check()
 
     assert text in problem
+
+
+USER = {"name": "bitbucket", "key": "user"}
+
+
+@pytest.mark.parametrize(
+    ("options", "flaws", "doubts"),
+    [
+        (
+            {"auth": {"basic": {"username": USER}}},
+            ["`auth.basic.password` is missing, so no hooks are made"],
+            [],
+        ),
+        (
+            {"auth": {"basic": {"password": USER}, "oauthToken": USER}},
+            [],
+            ["`auth.basic.username` is missing, so `auth.basic` has no effect"],
+        ),
+        (
+            {"auth": {"oauthToken": USER}, "repositories": [{"owner": "acme"}]},
+            ["`repositories`: each needs `owner` and `repositorySlug`"],
+            [],
+        ),
+        ({"auth": {"basic": {"username": USER, "password": USER}}}, [], []),
+    ],
+)
+def test_hooks_that_cannot_be_made_are_pointed_out_and_not_refused(
+    options: dict[str, Any], flaws: list[str], doubts: list[str], bitbucket: TestBitbucket
+) -> None:
+    source = make_source("bitbucket", bitbucket.full_block(12000, url=ELSEWHERE) | options)
+
+    assert source.check() == []
+    assert (source.config.flaws(), source.config.doubts()) == (flaws, doubts)

@@ -254,6 +254,11 @@ async def test_a_push_of_another_form_is_refused(body: bytes) -> None:
     assert (answer.status, answer.body, endpoint.bus.published) == (400, "invalid event", [])
 
 
+NO_SCHEME = {"bitbucketserverBaseURL": "host/rest"}
+NO_URL = (
+    "`bitbucketserverBaseURL` must be a URL with its scheme, such as https://example.com, not "
+    "'host/rest'"
+)
 SKIP = {"skipBranchRefsChangedOnOpenPR": True}
 
 
@@ -401,6 +406,18 @@ async def test_a_project_that_is_not_there_is_an_error() -> None:
     assert "404: Project GONE does not exist." in (endpoint.service.status.error or "")
 
 
+@pytest.mark.parametrize("key", ["gone", "empty"])
+async def test_a_secret_that_is_missing_or_empty_lets_nobody_in(key: str) -> None:
+    secrets = {**server_source.secrets(), "bitbucket/empty": ""}
+    reference = {"webhookSecret": {"name": "bitbucket", "key": key}}
+    async with server_source.running(secrets=secrets, options=reference, ready=False) as endpoint:
+        answer = await endpoint.send(server_source.request(1))
+
+    assert (answer.status, answer.body) == (500, "Error loading webhook secret")
+    assert endpoint.bus.published == []
+    assert (endpoint.service.status.error or "").startswith("`webhookSecret`: ")
+
+
 async def test_the_deprecated_pair_is_a_repository() -> None:
     async with server_source.provider() as server:
         pair: dict[str, Any] = {"repositories": [], "projectKey": "ACME", "repositorySlug": "lib"}
@@ -417,6 +434,8 @@ async def test_the_deprecated_pair_is_a_repository() -> None:
         ({"events": []}, "`events` is missing"),
         ({**SKIP, "accessToken": None}, "needs `accessToken`"),
         ({"checkInterval": "-1s"}, "must be positive"),
+        ({"tls": {"clientCertSecret": SECRET_REF}}, "must come together"),
+        ({"tls": {}}, "`tls` says nothing"),
     ],
 )
 def test_what_argo_events_refuses_or_breaks_on_is_refused(
@@ -426,6 +445,40 @@ def test_what_argo_events_refuses_or_breaks_on_is_refused(
     (problem,) = make_source("bitbucketserver", block).check()
 
     assert text in problem
+
+
+@pytest.mark.parametrize(
+    ("options", "flaws", "doubts"),
+    [
+        (NO_SCHEME, [NO_URL], []),
+        ({**NO_SCHEME, **SKIP, "repositories": []}, [NO_URL], []),
+        ({**NO_SCHEME, "accessToken": None}, [], [NO_URL]),
+        (
+            {"tls": {}, "accessToken": None},
+            [],
+            ["`tls` says nothing; `enabled: true` trusts the roots of the system"],
+        ),
+        (
+            {"tls": {"enabled": True, "clientKeySecret": SECRET_REF}},
+            [],
+            ["`tls`: `clientCertSecret` and `clientKeySecret` must come together"],
+        ),
+        (
+            {"repositories": [{"projectKey": "ACME"}]},
+            ["`repositories`: each needs `projectKey` and `repositorySlug`"],
+            [],
+        ),
+        ({}, [], []),
+    ],
+)
+def test_what_keeps_the_server_from_being_asked_is_pointed_out_and_not_refused(
+    options: dict[str, Any], flaws: list[str], doubts: list[str]
+) -> None:
+    block = server_source.full_block(12000, url=ELSEWHERE) | options
+    source = make_source("bitbucketserver", block)
+
+    assert source.check() == []
+    assert (source.config.flaws(), source.config.doubts()) == (flaws, doubts)
 
 
 def test_an_interval_that_is_none_is_refused() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from tests.integration.sources._events import LABELS, running
 from tiphys.observe.metrics import Metrics
 from tiphys.sources import file as module
 from tiphys.sources._shared import inotify, listing
+from tiphys.sources._shared.watched import Change
 from tiphys.testing.bus import MemoryBus
+from tiphys.testing.clock import VirtualClock
 from tiphys.testing.sources import Service, SourceContract, data_of, make_source, started_bus
 
 LOST = "the file system tells what happened once; a watcher that is away hears nothing of it"
@@ -79,7 +83,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(directory)
         return snapshot
 
-    monkeypatch.setattr(module, "look", noted)
+    monkeypatch.setattr(listing, "look", noted)
     return seen
 
 
@@ -314,6 +318,79 @@ async def test_the_event_loop_rests_while_nobody_asks_for_what_happens(
         await service.until(lambda: len(bus.published) == 3)
 
     assert turns < 100
+
+
+@MODES
+async def test_a_name_that_is_no_utf8_is_an_event_in_which_the_odd_bytes_are_replaced(
+    tmp_path: Path, looks: list[str], polling: bool
+) -> None:
+    service = directory(tmp_path, looks, r"^bad\x{fffd}$", polling=polling)
+    bus = await started_bus()
+    names = [os.fsdecode(name) for name in (b"bad\xfe", b"bad\xff")]
+    with capture_logs() as logs:
+        async with running("file", service, bus):
+            for name in names:
+                (tmp_path / name).touch()
+            await service.until(lambda: len(bus.published) == 2)
+
+    expected = "bad\ufffd" if polling else f"{tmp_path}/bad\ufffd"
+    assert [data_of(event)["name"] for event in bus.published] == [expected] * 2
+    assert len({event.id for event in bus.published}) == 2
+    assert all(str((tmp_path / name).lstat().st_ino) in bus.published[n].id
+               for n, name in enumerate(names))  # fmt: skip
+    assert [line for line in logs if line["log_level"] == "error"] == []
+
+
+async def test_polling_compares_in_a_thread(
+    tmp_path: Path, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, threads = listing.changes, []
+
+    def noted(before: listing.Snapshot, after: listing.Snapshot) -> Iterator[Change]:
+        for change in changes(before, after):
+            threads.append(threading.current_thread())
+            yield change
+
+    monkeypatch.setattr(listing, "changes", noted)
+    service = directory(tmp_path, looks, ".", polling=True)
+    bus = await started_bus()
+    async with running("file", service, bus):
+        await service.emit(1)
+        await service.until(lambda: bool(bus.published))
+
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_what_polling_remembers_is_nothing_to_walk_for_the_garbage_collector(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").touch()
+    snapshot = listing.look(str(tmp_path))
+    gc.collect()
+
+    assert snapshot.keys() == {"", "a"}
+    assert not any(map(gc.is_tracked, snapshot.values()))
+
+
+@pytest.mark.parametrize(("seconds", "pause"), [(0.0, 0.1), (2.0, 18.0)])
+async def test_polling_takes_a_tenth_of_the_time_at_most(
+    tmp_path: Path,
+    looks: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    pause: float,
+) -> None:
+    service = directory(tmp_path, looks, ".", polling=True)
+    service.clock = clock = VirtualClock()
+    monkeypatch.setattr(module, "thread_time", itertools.count(step=seconds).__next__)
+    async with start_without_waiting(service, await started_bus()):
+        for number in (1, 2, 3):
+            await service.until(lambda: clock.sleepers == 1)
+            assert len(looks) == number
+            await clock.advance(pause - 0.01)
+            assert clock.sleepers == 1
+            await clock.advance(0.01)
 
 
 async def test_two_watchers_give_a_new_file_the_same_id(tmp_path: Path, looks: list[str]) -> None:

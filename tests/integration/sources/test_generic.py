@@ -289,6 +289,9 @@ async def test_a_client_certificate_is_shown(
     [
         ({}, ["`url` is missing", "`config` is missing"]),
         ({"url": "a:1", "config": "x"}, []),
+        ({"url": "dns:///a:1", "config": "x"}, []),
+        ({"url": "http://a:1", "config": "x"}, ["`url` is host:port, without a scheme"]),
+        ({"url": "HTTPS://a:1", "config": "x"}, ["`url` is host:port, without a scheme"]),
         (
             {"url": "a:1", "config": "x", "tls": {"insecureSkipVerify": True}},
             ["`tls.insecureSkipVerify` does not exist with gRPC; give the roots"],

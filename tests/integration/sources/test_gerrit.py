@@ -190,5 +190,25 @@ def test_what_argo_events_refuses_is_refused(options: dict[str, Any], text: str)
     assert text in problem
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"gerritBaseURL": "gerrit:8080"}, "`gerritBaseURL` must be a URL with its scheme"),
+        ({"auth": {"username": AUTH["username"]}}, "`auth.password` is missing"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_pointed_out_and_not_refused(
+    options: dict[str, Any], text: str
+) -> None:
+    managed = make_source("gerrit", gerrit.full_block(12000, url=ELSEWHERE) | options)
+    listening = make_source("gerrit", gerrit.full_block(12000) | options)
+
+    assert managed.check() == listening.check() == []
+    assert managed.config.doubts() == listening.config.flaws() == []
+    (flaw,), (doubt,) = managed.config.flaws(), listening.config.doubts()
+    assert flaw == doubt
+    assert flaw.startswith(text)
+
+
 def test_without_registration_a_remote_needs_no_name() -> None:
     assert make_source("gerrit", gerrit.full_block(12000) | {"hookName": ""}).check() == []

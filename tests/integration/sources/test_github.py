@@ -43,10 +43,12 @@ async def payload(delivery: Sent, **options: Any) -> dict[str, Any]:
     return data_of(event)
 
 
-async def refusal(delivery: Sent, **options: Any) -> tuple[Answer, float, list[Any]]:
+async def refusal(
+    delivery: Sent, *, ready: bool = True, **options: Any
+) -> tuple[Answer, float, list[Any]]:
     """Answer, refusals counted, and log lines of a delivery that is no event."""
     with capture_logs() as lines:
-        async with github.running(options=options) as endpoint:
+        async with github.running(options=options, ready=ready) as endpoint:
             answer = await endpoint.send(delivery)
     assert endpoint.bus.published == []
     assert endpoint.value("events_processing_failed_total") == 0
@@ -197,9 +199,11 @@ async def test_without_a_secret_signatures_are_ignored() -> None:
 async def test_a_secret_that_is_missing_or_empty_lets_nobody_in(key: str) -> None:
     body = b"{}"
     delivery = sent(body, X_Hub_Signature_256=signature(body, secret=""))
-    answer, counted, _ = await refusal(delivery, webhookSecret={"name": "github", "key": key})
+    reference = {"name": "github", "key": key}
+    answer, counted, (line,) = await refusal(delivery, ready=False, webhookSecret=reference)
 
     assert (answer.status, answer.body, counted) == (500, "Error loading webhook secret", 1)
+    assert f"github/{key}" in line["error"]
 
 
 @pytest.mark.parametrize(
@@ -244,6 +248,46 @@ def test_what_argo_events_refuses_is_refused(options: dict[str, Any], text: str)
     (problem,) = make_source("github", block).check()
 
     assert text in problem
+
+
+NO_URL = (
+    "`githubBaseURL` must be a URL with its scheme, such as https://example.com, not 'host/api'"
+)
+HOST = {"githubBaseURL": "host/api", "githubUploadURL": "host/api"}
+
+
+@pytest.mark.parametrize(
+    ("options", "flaws", "doubts"),
+    [
+        ({"apiToken": REF}, [], []),
+        ({"apiToken": REF, **HOST}, [NO_URL], []),
+        (HOST, [], [NO_URL]),
+        (
+            {"apiToken": REF, "repositories": [{"owner": "acme"}]},
+            ["`repositories`: 'acme' has no `names`, so no hook is made there"],
+            [],
+        ),
+        (
+            {"apiToken": REF, "repositories": [{"names": ["app"]}]},
+            ["`repositories`: each needs `owner`, and names that are not empty"],
+            [],
+        ),
+        ({"repositories": [{"owner": "acme"}]}, [], []),
+        (
+            {"githubApp": {"privateKey": REF}},
+            ["`githubApp` needs `appID` and `installationID`"],
+            [],
+        ),
+        ({"githubApp": {"privateKey": REF, "appID": 1, "installationID": 2}}, [], []),
+    ],
+)
+def test_hooks_that_cannot_be_made_are_pointed_out_and_not_refused(
+    options: dict[str, Any], flaws: list[str], doubts: list[str]
+) -> None:
+    source = make_source("github", github.full_block(12000, url="https://example.com") | options)
+
+    assert source.check() == []
+    assert (source.config.flaws(), source.config.doubts()) == (flaws, doubts)
 
 
 def test_a_content_type_that_github_does_not_know_is_refused() -> None:

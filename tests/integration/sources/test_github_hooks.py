@@ -233,3 +233,14 @@ async def test_an_app_without_the_library_says_what_to_install(
     with pytest.raises(MissingExtraError, match=r"pip install 'tiphys\[cryptography\]'"):
         async with github.running(options=options, url=ELSEWHERE):
             pass
+
+
+async def test_an_owner_without_repositories_is_in_the_status_of_an_endpoint_that_answers() -> None:
+    async with github.provider() as server:
+        options: dict[str, Any] = {"repositories": [{"owner": "acme"}]}
+        async with github.registering(server, VirtualClock(), **options) as endpoint:
+            await until(lambda: endpoint.service.status.error is not None)
+            assert endpoint.service.status.ready
+            assert (await endpoint.send(github.request(1))).status == 200
+
+    assert endpoint.service.status.error == "`repositories` has no `names`, so no hook is made"

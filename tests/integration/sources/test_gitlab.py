@@ -132,7 +132,7 @@ async def test_the_token_is_demanded_whether_or_not_hooks_are_registered(
 
 async def test_an_empty_token_lets_nobody_in() -> None:
     empty = {"secretToken": {"name": "gitlab", "key": "empty"}}
-    async with gitlab.running(options=empty) as endpoint:
+    async with gitlab.running(options=empty, ready=False) as endpoint:
         answer = await endpoint.send(sent(X_Gitlab_Token=""))
 
     assert (answer.status, endpoint.bus.published) == (500, [])
@@ -268,6 +268,20 @@ def test_what_argo_events_refuses_or_breaks_on_is_refused(
     (problem,) = make_source("gitlab", gitlab.full_block(12000) | options).check()
 
     assert text in problem
+
+
+def test_a_server_that_cannot_be_asked_is_pointed_out_and_not_refused() -> None:
+    block = {**gitlab.full_block(12000, url=ELSEWHERE), "gitlabBaseURL": "gitlab.com"}
+    managed = make_source("gitlab", {**block, "projects": ["a/b"]})
+    listening = make_source("gitlab", {**block, "webhook": gitlab.full_block(1)["webhook"]})
+    text = "`gitlabBaseURL` must be a URL with its scheme, such as https://example.com"
+
+    assert managed.check() == listening.check() == []
+    assert (managed.config.flaws(), managed.config.doubts()) == ([f"{text}, not 'gitlab.com'"], [])
+    assert (listening.config.flaws(), listening.config.doubts()) == (
+        [],
+        [f"{text}, not 'gitlab.com'"],
+    )
 
 
 def test_an_empty_list_of_events_is_accepted() -> None:

@@ -453,6 +453,7 @@ def test_hosts_of_addresses_are_asked_at_the_usual_port() -> None:
 
 
 BLOCK = {"directory": "/in/", "path": "a", "type": "CREATE", "addresses": ["n:8020"]}
+NO_ADDRESS = "is not host:port, such as namenode:8020"
 NO_KERBEROS = "Kerberos is not supported; a cluster that demands it cannot be used"
 
 
@@ -469,6 +470,11 @@ NO_KERBEROS = "Kerberos is not supported; a cluster that demands it cannot be us
             ["`type` names none of CREATE, WRITE, REMOVE, RENAME, CHMOD"],
         ),
         ({"hdfsUser": "a", "addresses": []}, ["`addresses` is missing"]),
+        ({"hdfsUser": "a", "addresses": ["::bad::/"]}, [f"`addresses`: '::bad::/' {NO_ADDRESS}"]),
+        ({"hdfsUser": "a", "addresses": ["http://n"]}, [f"`addresses`: 'http://n' {NO_ADDRESS}"]),
+        ({"hdfsUser": "a", "addresses": ["n:1:2"]}, [f"`addresses`: 'n:1:2' {NO_ADDRESS}"]),
+        ({"hdfsUser": "a", "addresses": ["n", "10.0.0.1:8020", "[::1]:8020"]}, []),
+        ({"hdfsUser": "a", "addresses": ["::"], "webAddresses": ["http://n:9870"]}, []),
         (
             {"hdfsUser": "a", "webAddresses": ["namenode:9870"]},
             ["`webAddresses`: 'namenode:9870' is no URL, such as http://namenode:9870"],

@@ -325,6 +325,11 @@ def test_the_signature_is_that_of_the_examples_in_amazons_documentation(
             {"endpoint": "http://minio:9000"},
             ["`endpoint` is host:port, without a scheme or a path"],
         ),
+        ({"endpoint": "minio:99999"}, ["`endpoint`: 'minio:99999' is not host:port"]),
+        ({"endpoint": "min io:9000"}, ["`endpoint`: 'min io:9000' is not host:port"]),
+        ({"endpoint": ""}, ["`endpoint` is missing"]),
+        ({"endpoint": "[::1]:9000"}, []),
+        ({"endpoint": "minio.example.com"}, []),
         (
             {"endpoint": "s3.eu-west-1.amazonaws.com:443"},
             ["`endpoint`: only MinIO servers offer this stream of notifications"],

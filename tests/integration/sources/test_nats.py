@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import nats
@@ -159,19 +159,8 @@ async def test_with_json_the_body_is_embedded_as_it_was_written(nats_server: Nat
 
 async def test_headers_keep_their_case_and_all_their_values(nats_server: NatsServer) -> None:
     async with subject(nats_server) as service:
-
-        async def send() -> None:
-            reader, writer = await asyncio.open_connection("127.0.0.1", nats_server.port)
-            await reader.readline()
-            headers = b"NATS/1.0\r\nx-Color: red\r\nx-Color:blue\r\nZ: caf\xc3\xa9:1\r\n\r\n"
-            sizes = f"{len(headers)} {len(headers) + 1}".encode()
-            writer.write(b'CONNECT {"headers":true,"verbose":false}\r\n')
-            writer.write(b"HPUB news.raw " + sizes + b"\r\n" + headers + b"1\r\nPING\r\n")
-            assert await reader.readline() == b"PONG\r\n"
-            writer.close()
-            await writer.wait_closed()
-
-        event = await event_of("nats", service, send)
+        headers = b"x-Color: red\r\nx-Color:blue\r\nZ: caf\xc3\xa9:1\r\n"
+        event = await event_of("nats", service, lambda: raw(nats_server, b"news.raw", headers))
 
     assert data_of(event) == {
         "subject": "news.raw",
@@ -180,17 +169,138 @@ async def test_headers_keep_their_case_and_all_their_values(nats_server: NatsSer
     }
 
 
+async def raw(server: NatsServer, subject: bytes, headers: bytes = b"") -> None:
+    """Publish a message as no client library would write it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    await reader.readline()
+    block = b"NATS/1.0\r\n" + headers + b"\r\n"
+    writer.write(b'CONNECT {"headers":true,"verbose":false}\r\n')
+    writer.write(b"HPUB %b %d %d\r\n%b1\r\nPING\r\n" % (subject, len(block), len(block) + 1, block))
+    assert await reader.readline() == b"PONG\r\n"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_subject_that_is_no_utf_8_is_an_event_and_silences_nothing(
+    nats_server: NatsServer,
+) -> None:
+    """nats-py stops reading at it, and says that it is connected."""
+    bus = await started_bus()
+    async with subject(nats_server) as service, running("nats", service, bus):
+        await raw(nats_server, b"news.\xff")
+        await service.emit(1)
+        await service.until(lambda: len(bus.published) == 2)
+
+    assert [data_of(event)["subject"] for event in bus.published] == ["news.\ufffd", "news.today"]
+
+
+@pytest.mark.parametrize("waiting", [0, 3])
+async def test_when_nothing_is_read_any_more_the_source_connects_again_at_once(
+    nats_server: NatsServer, waiting: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = await started_bus()
+    async with (
+        Wire(nats_server) as wire,
+        subject(nats_server, url=wire.url) as service,
+        running("nats", service, bus) as pull,
+    ):
+        bus.connected = False
+        wire.insert(waiting * b'MSG news.today 1 7\r\n{"n":0}\r\n')
+        await service.until(lambda: bool(pull._under_way) or not waiting)
+        wire.insert(b"-ERR '\xff'\r\n")
+        await service.until(lambda: "encountered error" in caplog.text)
+        bus.connected = True
+        await service.until(lambda: pull.status.error is not None)
+        assert not pull.status.ready
+        assert str(pull.status.error).endswith("broke: the server sent what cannot be read")
+        await service.connected()
+        await service.emit(1)
+        await service.until(lambda: 1 in [service.number(data_of(e)) for e in bus.published])
+
+
+class Wire:
+    """What lies between a client and a server, where more can be put on it."""
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+        self._clients: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def insert(self, text: bytes) -> None:
+        """Let the newest client read *text*."""
+        self._clients[-1].write(text)
+
+    async def __aenter__(self) -> Self:
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.url = f"nats://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listener.close()
+        for task in self._tasks:
+            await stop(task)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.append(writer)
+        far = await asyncio.open_connection("127.0.0.1", self._server.port)
+        self._tasks += [
+            asyncio.create_task(self._carry(reader, far[1])),
+            asyncio.create_task(self._carry(far[0], writer)),
+        ]
+
+    @staticmethod
+    async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while text := await source.read(65536):
+                target.write(text)
+                await target.drain()
+        except ConnectionError:
+            pass
+        finally:
+            target.close()
+
+
 def test_what_is_no_header_is_left_out() -> None:
     assert parse_headers(b"NATS/1.0 503\r\n\r\n") is None
     assert parse_headers(b"NATS/1.0\r\nno colon\r\na:b\r\n\r\n") == {"a": ["b"]}
 
 
-async def test_the_id_derives_from_the_message_id(nats_server: NatsServer) -> None:
-    async with subject(nats_server) as service:
-        headers = {"Nats-Msg-Id": "order-17"}
-        event = await event_of("nats", service, lambda: service.publish(b"1", headers=headers))
+async def test_the_id_derives_from_the_subject_and_the_message_id(nats_server: NatsServer) -> None:
+    """Message ids are unique within a stream, and a subject with wildcards hears several."""
+    bus = await started_bus()
+    async with subject(nats_server) as service, running("nats", service, bus):
+        for name in ("news.orders", "news.invoices", "news.orders"):
+            await service.publish(b"1", name, {"Nats-Msg-Id": "17"})
+        await service.emit(1)
+        await service.until(lambda: len(bus.published) == 3)
 
-    assert event.id == "es:ev:order-17"
+    assert [event.id for event in bus.published][:2] == [
+        "es:ev:news.orders:17",
+        "es:ev:news.invoices:17",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [(b"news.\xff", b"Nats-Msg-Id: 1\r\n"), (b"news.a", b"Nats-Msg-Id: \xff\r\n")],
+    ids=["subject", "message id"],
+)
+async def test_no_id_derives_from_what_is_no_utf_8(
+    nats_server: NatsServer, name: bytes, header: bytes
+) -> None:
+    async with subject(nats_server) as service:
+        event = await event_of("nats", service, lambda: raw(nats_server, name, header))
+
+    assert len(event.id) == 32
+
+
+async def test_an_empty_message_id_is_none(nats_server: NatsServer) -> None:
+    async with subject(nats_server) as service:
+        event = await event_of(
+            "nats", service, lambda: raw(nats_server, b"news.a", b"Nats-Msg-Id:\r\n")
+        )
+
+    assert len(event.id) == 32
 
 
 async def test_a_message_that_is_not_json_is_counted_and_the_next_one_comes(

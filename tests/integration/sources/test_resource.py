@@ -22,7 +22,7 @@ from tests.integration.sources._cluster import (
 from tests.integration.sources._cluster import kubeconfig as kubeconfig
 from tests.integration.sources._events import running
 from tiphys.errors import BusUnavailable
-from tiphys.kube import NAMESPACES
+from tiphys.kube import CONFIG_MAPS, NAMESPACES, Patch
 from tiphys.testing.sources import QUIET, make_source, started_bus
 
 
@@ -367,6 +367,40 @@ async def test_after_start_leaves_out_what_was_there_and_not_what_happened_meanw
         events = await run_until(service, 2)
 
     assert [brief(data) for data in events] == ["UPDATE before >1", "ADD after"]
+
+
+async def change_without_a_moment(service: ConfigMaps, n: str) -> None:
+    """Updates that the server does not date as such: of ``bare`` it tracks none."""
+    bare = await service.patch("bare", {"data": {"n": n}})
+    assert "managedFields" not in bare["metadata"]
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}}
+    await service.client.patch(
+        CONFIG_MAPS, "applied", {**body, "data": {"n": n}}, "default",
+        kind=Patch.APPLY, force=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "forgotten"])
+async def test_after_start_counts_updates_whose_moment_nobody_knows(
+    kubeconfig: Path, forgotten: bool
+) -> None:
+    """Argo Events takes the moment of the creation for them, and drops them."""
+    bus = await started_bus()
+    async with cluster(ConfigMaps, kubeconfig, filter={"afterStart": True}) as service:
+        await service.make("bare")
+        await service.make("applied", {"n": "1"})
+        await asyncio.sleep(1.1)  # times of objects are whole seconds
+        await run_until(service, 0)
+        await change_without_a_moment(service, "2")
+        if forgotten:
+            service.server.compact()
+        meanwhile = await run_until(service, 2)
+        async with running("resource", service, bus):
+            await change_without_a_moment(service, "3")
+            await service.until(lambda: len(told(bus)) == 2)
+
+    assert {brief(data) for data in meanwhile} == {"UPDATE bare >2", "UPDATE applied 1>2"}
+    assert [brief(data) for data in told(bus)] == ["UPDATE bare 2>3", "UPDATE applied 2>3"]
 
 
 @pytest.mark.parametrize(

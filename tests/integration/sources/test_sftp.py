@@ -234,6 +234,38 @@ async def test_a_file_that_comes_back_just_as_it_was_is_an_event_of_its_own(
     assert len({event.id for event in bus.published}) == 2
 
 
+async def test_names_that_are_no_utf8_are_events_each_of_its_own(directory: Directory) -> None:
+    bus, later = await started_bus(), await started_bus()
+    async with running("sftp", directory, bus):
+        for number, name in enumerate([b"bad\xfe", b"bad\xff"]):
+            touch(directory.path, name)
+            await directory.until(lambda number=number: len(bus.published) > number)  # type: ignore[misc]
+        await directory.emit(1)
+        await directory.until(lambda: len(bus.published) == 3)
+        await directory.listed()
+    touch(directory.path, b"later\xff")
+    async with running("sftp", directory, later):
+        await directory.until(lambda: bool(later.published))
+        await directory.listed()
+
+    assert [data_of(event)["name"] for event in bus.published] == ["bad\ufffd"] * 2 + ["0001"]
+    assert len({event.id for event in bus.published}) == 3
+    assert [data_of(event)["name"] for event in later.published] == ["later\ufffd"]
+
+
+async def test_patterns_match_names_that_are_no_utf8(directory: Directory) -> None:
+    watched = {"directory": f"{directory.path}/", "pathRegexp": r"^bad\x{fffd}$"}
+    directory.options |= {"watchPathConfig": watched, "eventType": "REMOVE"}
+    touch(directory.path, b"bad\xff")
+    bus = await started_bus()
+    async with running("sftp", directory, bus):
+        await directory.listed()
+        (directory.path / os.fsdecode(b"bad\xff")).unlink()
+        await directory.until(lambda: bool(bus.published))
+
+    assert data_of(bus.published[0]) == {"name": "bad\ufffd", "op": 4, "metadata": None}
+
+
 async def test_another_directory_begins_anew(directory: Directory) -> None:
     async with running("sftp", directory, await started_bus()):
         await directory.listed()
@@ -348,10 +380,13 @@ async def test_a_secret_that_is_no_key_is_named(
     assert "PRIVATE KEY" not in error
 
 
-async def test_an_address_without_a_port_is_named(directory: Directory) -> None:
-    directory.secrets.values["sftp/address"] = "example.org"
+@pytest.mark.parametrize("secret", ["example.org", "user:example.org@example.org:22"])
+async def test_an_address_that_is_none_is_an_error_that_does_not_quote_the_secret(
+    directory: Directory, secret: str
+) -> None:
+    directory.secrets.values["sftp/address"] = secret
 
-    assert "must hold host:port" in await error_of(directory)
+    assert await error_of(directory) == "the secret of `address` must hold host:port"
 
 
 async def test_a_password_lets_in_at_the_server_that_is_known(
@@ -439,6 +474,13 @@ def test_a_password_is_not_given_to_a_server_that_nobody_knows() -> None:
 def test_the_pause_is_ten_seconds_unless_the_manifest_says_otherwise() -> None:
     assert make_source("sftp", BLOCK)._interval() == 10
     assert make_source("sftp", {**BLOCK, "pollIntervalDuration": "90s"})._interval() == 90
+
+
+def touch(directory: Path, name: bytes) -> None:
+    """Make a file whose name need not be UTF-8; all have the same size and time."""
+    path = directory / os.fsdecode(name)
+    path.touch()
+    os.utime(path, (1, 1))
 
 
 async def error_of(directory: Directory) -> str:

@@ -10,13 +10,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from structlog.testing import capture_logs
 
-from tiphys.errors import SecretError
-from tiphys.ingest import Refused, Request
-from tiphys.sources import PushSource, SourceContext
 from tiphys.testing.clock import VirtualClock
 from tiphys.testing.push_sources import Answer, PushSourceContract, Sent
-from tiphys.testing.sources import FixedSecrets, MemoryStore, data_of, make_source
+from tiphys.testing.sources import data_of, make_source
 
 KEY = "8f742231b10e8888abcd99yyyzzz85a5"
 TOKEN = "xyzz0WbapA4vBCDEFasx0q6G"
@@ -80,19 +78,6 @@ class TestSlack(PushSourceContract):
 
 
 slack = TestSlack()
-
-
-def context(store: FixedSecrets) -> SourceContext:
-    """What the runtime lends to a source that is called by hand."""
-    return SourceContext(
-        namespace="ns",
-        event_source="es",
-        event_name="ev",
-        secret=store.secret,
-        config_map=store.config_map,
-        tls=store.tls,
-        store=MemoryStore(),
-    )
 
 
 async def payload(sent: Sent, **options: Any) -> dict[str, Any]:
@@ -304,6 +289,12 @@ async def test_the_organization_of_a_command_is_named_where_there_is_one() -> No
         (signed(b"{"), "the body is not JSON"),
         (signed(b"", "text/plain"), "the body is not JSON"),
         (outer("text"), "the event is not a JSON object"),
+        (outer({"type": None}), "`type` is not a text"),
+        (outer({"type": {"a": 1}}), "`type` is not a text"),
+        (outer({"text": "a"}), "`type` is not a text"),
+        (outer({}, type=["x"]), "`type` is not a text"),
+        (outer({}, type="url_verification", challenge=None), "`challenge` is not a text"),
+        (outer({}, type="url_verification", challenge=5), "`challenge` is not a text"),
     ],
 )
 async def test_what_is_no_event_is_refused_with_the_reason(sent: Sent, reason: str) -> None:
@@ -321,19 +312,16 @@ async def test_an_event_that_slack_sends_again_has_the_same_id() -> None:
 
 
 @pytest.mark.parametrize("name", ["token", "signing"])
-async def test_an_empty_secret_keeps_it_from_starting_and_lets_nobody_in(name: str) -> None:
-    source = make_source("slack", slack.full_block(12000))
-    assert isinstance(source, PushSource)
-    ctx = context(FixedSecrets({**slack.secrets(), f"slack/{name}": ""}))
-    sent = slack.request(1)
-    headers = {name: [value] for name, value in sent.headers.items()}
+async def test_an_empty_secret_keeps_it_from_being_ready_and_lets_nobody_in(name: str) -> None:
+    secrets = {**slack.secrets(), f"slack/{name}": ""}
+    with capture_logs() as lines:
+        async with slack.running(secrets=secrets, ready=False) as endpoint:
+            answer = await endpoint.send(slack.request(1))
 
-    with pytest.raises(SecretError, match="is empty, so anybody could send"):
-        async with source.active(ctx):
-            pass
-    with pytest.raises(Refused) as refused:
-        await source.receive(Request("POST", "/", "", headers, sent.body), ctx)
-    assert refused.value.status == 500
+    assert (answer.status, endpoint.bus.published) == (500, [])
+    assert "is empty, so anybody could send" in (endpoint.service.status.error or "")
+    (line,) = [line for line in lines if line["event"] == "A request was refused"]
+    assert line["error"] == f"slack/{name} is empty, so anybody could send"
 
 
 def test_token_and_signing_secret_are_required() -> None:

@@ -369,6 +369,28 @@ async def test_an_api_that_never_answers_does_not_keep_it_from_stopping() -> Non
         assert (await endpoint.send(grid.request(1))).status == 200
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"apiURL": "grid/api/v3"}, "`apiURL` must be a URL with its scheme"),
+        ({"tls": {}}, "`tls` says nothing"),
+        ({"tls": {"clientCertSecret": {"name": "a", "key": "b"}}}, "must come together"),
+    ],
+)
+def test_an_api_that_cannot_be_asked_is_an_error(options: dict[str, Any], problem: str) -> None:
+    (found,) = make_source("storageGrid", {**grid.full_block(1), **options}).check()
+
+    assert problem in found
+
+
+def test_half_a_client_certificate_beside_enabled_tls_is_pointed_out() -> None:
+    tls = {"enabled": True, "clientCertSecret": {"name": "a", "key": "b"}}
+    source = make_source("storageGrid", {**grid.full_block(1), "tls": tls})
+
+    assert source.check() == []
+    assert len(source.config.doubts()) == 1
+
+
 def test_what_argo_events_refuses_is_refused() -> None:
     block = {"webhook": {"endpoint": "/x", "port": "12000"}}
 

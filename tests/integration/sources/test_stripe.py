@@ -73,6 +73,13 @@ class TestStripe(HookContract):
         for n in range(count):
             provider.add(f"https://example.com/{n}", "charge.failed")
 
+    async def test_without_the_url_of_the_endpoint_nothing_is_registered(self) -> None:
+        block = {**self.full_block(12000), "createWebhook": True, "apiKey": API_KEY}
+
+        assert make_source("stripe", block).check() == [
+            "`webhook.url` is missing, which `createWebhook` needs"
+        ]
+
 
 class TestSignedStripe(PushSourceContract):
     key = "stripe"
@@ -102,9 +109,9 @@ async def payload(body: bytes, **options: Any) -> dict[str, Any]:
     return data_of(event)
 
 
-async def refusal(sent: Sent, **options: Any) -> tuple[int, str, float]:
+async def refusal(sent: Sent, *, ready: bool = True, **options: Any) -> tuple[int, str, float]:
     """Status, text, and failures counted for a request that is no event."""
-    async with stripe.running(options=options) as endpoint:
+    async with stripe.running(options=options, ready=ready) as endpoint:
         answer = await endpoint.send(sent)
     assert endpoint.bus.published == []
     return answer.status, answer.body, endpoint.value("events_processing_failed_total")
@@ -316,7 +323,7 @@ async def test_a_secret_that_is_missing_or_empty_lets_nobody_in(
     monkeypatch.setitem(SECRETS, "stripe/empty", "")
     reference = {"name": "stripe", "key": key}
 
-    got = await refusal(signed(delivery(), key="x"), signingSecret=reference)
+    got = await refusal(signed(delivery(), key="x"), ready=False, signingSecret=reference)
 
     assert got == (500, "Error loading webhook secret", 0)
 
@@ -355,9 +362,16 @@ async def test_an_endpoint_that_is_disabled_is_pointed_out() -> None:
 
 
 def test_what_registration_needs_is_checked() -> None:
-    block = {**stripe.full_block(12000), "createWebhook": True, "eventFilter": None}
+    block = {
+        **stripe.full_block(12000),
+        "createWebhook": True,
+        "eventFilter": None,
+        "apiURL": "api.stripe.com",
+    }
 
     assert make_source("stripe", block).check() == [
+        "`apiURL` must be a URL with its scheme, such as https://example.com, not 'api.stripe.com'",
+        "`webhook.url` is missing, which `createWebhook` needs",
         "`apiKey` is missing, which `createWebhook` needs",
         "`eventFilter` is missing, so Stripe would register nothing",
     ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -220,6 +222,55 @@ async def test_a_signature_is_demanded_and_a_forged_one_is_counted() -> None:
     assert endpoint.value("http_requests_refused_total", reason="signature") == 1
 
 
+@pytest.mark.parametrize(
+    ("encoding", "spellings", "refused"),
+    [
+        ("hex", [str.lower, str.upper, str.title], [lambda text: f"{text[:10]} {text[10:]}"]),
+        ("base64", [str], [lambda text: text.rstrip("="), lambda text: f"{text[:4]} {text[4:]}"]),
+    ],
+)
+async def test_a_recorded_request_is_no_second_event_however_its_signature_is_spelt(
+    encoding: str, spellings: list[Callable[[str], str]], refused: list[Callable[[str], str]]
+) -> None:
+    now = str(int(time.time()))
+    signature = hmac.digest(b"k3y", now.encode() + b".1", "sha256")
+    text = signature.hex() if encoding == "hex" else base64.b64encode(signature).decode()
+    for header in ("X-Signature", "Authorization"):
+        settings = {
+            "secret": {"name": "hook", "key": "key"},
+            "header": header,
+            "encoding": encoding,
+            "timestampHeader": "X-Time",
+        }
+        async with webhook.running(secrets={"hook/key": "k3y"}, hmac=settings) as endpoint:
+            sent = [Sent(b"1", {"X-Time": now, header: spell(text)}) for spell in spellings]
+            answers = [await endpoint.send(one) for one in (*sent, *sent)]
+            wrong = [Sent(b"1", {"X-Time": now, header: spell(text)}) for spell in refused]
+            refusals = [await endpoint.send(one) for one in wrong]
+
+        assert {answer.status for answer in answers} == {200}
+        assert len({answer.headers["X-Event-Id"] for answer in answers}) == 1
+        assert len(endpoint.bus.published) == 1
+        assert {answer.status for answer in refusals} == {401}
+
+
+async def test_signed_requests_that_differ_are_different_events_also_in_a_masked_header() -> None:
+    settings = {
+        "secret": {"name": "hook", "key": "key"},
+        "header": "Authorization",
+        "prefix": "HMAC ",
+        "timestampHeader": "X-Time",
+    }
+    now = int(time.time())
+    async with webhook.running(secrets={"hook/key": "k3y"}, hmac=settings) as endpoint:
+        for moment, body in ((now, b"1"), (now, b"2"), (now + 1, b"1")):
+            signature = hmac.new(b"k3y", b"%d.%s" % (moment, body), hashlib.sha256).hexdigest()
+            headers = {"X-Time": str(moment), "Authorization": f"HMAC {signature}"}
+            assert (await endpoint.send(Sent(body, headers))).status == 200
+
+    assert len(endpoint.bus.published) == 3
+
+
 @pytest.mark.parametrize("key", ["empty", "gone"])
 async def test_a_secret_that_is_missing_or_empty_lets_nobody_in(key: str) -> None:
     reference = {"name": "hook", "key": key}
@@ -234,21 +285,25 @@ async def test_a_secret_that_is_missing_or_empty_lets_nobody_in(key: str) -> Non
     ]
     for context, headers, text in cases:
         with capture_logs() as lines:
-            async with webhook.running(**context) as endpoint:
-                endpoint.secrets["hook/empty"] = ""
+            async with webhook.running(
+                secrets={"hook/empty": ""}, ready=False, **context
+            ) as endpoint:
                 answer = await endpoint.send(Sent(b"1", headers))
 
         assert (answer.status, answer.body) == (500, text)
         assert endpoint.bus.published == []
         assert endpoint.value("http_requests_refused_total", reason="secret") == 1
-        assert any(f"hook/{key}" in line.get("error", "") for line in lines)
+        assert any(
+            line["event"] == "A request was refused" and f"hook/{key}" in line["error"]
+            for line in lines
+        )
 
 
 async def test_the_key_of_a_signature_may_have_any_byte() -> None:
     settings = {"secret": {"name": "hook", "key": "key"}, "header": "X-Signature"}
     signature = hmac.new(b"\xff\x00", b"1", hashlib.sha256).hexdigest()
-    async with webhook.running(hmac=settings) as endpoint:
-        endpoint.secrets["hook/key"] = b"\xff\x00".decode("utf-8", "surrogateescape")
+    key = b"\xff\x00".decode("utf-8", "surrogateescape")
+    async with webhook.running(secrets={"hook/key": key}, hmac=settings) as endpoint:
         assert (await endpoint.send(Sent(b"1", {"X-Signature": signature}))).status == 200
 
 
@@ -321,6 +376,12 @@ async def test_the_headers_of_the_answer_are_those_of_a_text() -> None:
     assert "Date" in answer.headers
 
 
+def signed_by(**settings: Any) -> dict[str, Any]:
+    """A context whose requests are signed."""
+    signature = {"secret": {"name": "s", "key": "k"}, "header": "X-Sig", **settings}
+    return {"endpoint": "/a", "port": "1", "hmac": signature}
+
+
 @pytest.mark.parametrize(
     ("context", "text"),
     [
@@ -329,9 +390,40 @@ async def test_the_headers_of_the_answer_are_those_of_a_text() -> None:
         ({"endpoint": "/a", "port": "http"}, "'http' is not a port"),
         ({"endpoint": "/{", "port": "1"}, "unbalanced braces"),
         ({"endpoint": "/a", "port": "1", "allowedCIDRs": ["abc"]}, "'abc'"),
+        (signed_by(header=""), "`hmac.header`: the name of the header is missing"),
+        (signed_by(header="Host"), "`hmac.header`: Host is for the server alone"),
+        (signed_by(header="X Signature"), "`hmac.header`: 'X Signature' is no name of a header"),
+        (signed_by(timestampHeader="é"), "`hmac.timestampHeader`: 'é' is no name of a header"),
+        (signed_by(timestampHeader="x-SIG"), "`hmac.timestampHeader`: the time needs a header"),
+        (
+            signed_by(timestampHeader="authorization"),
+            "`hmac.timestampHeader`: the time needs a header of its own",
+        ),
+        (
+            signed_by(header="authorization") | {"authSecret": {"name": "s", "key": "t"}},
+            "`hmac.header`: the header Authorization has the token of `authSecret`",
+        ),
     ],
 )
 def test_a_place_that_makes_no_sense_is_named(context: dict[str, Any], text: str) -> None:
     (problem,) = make_source("webhook", context).check()
 
     assert text in problem
+
+
+@pytest.mark.parametrize(
+    ("method", "flaws"),
+    [
+        ("POST", []),
+        ("GET", []),
+        ("", ["`method` is missing, so every request is refused; write `POST` or `GET`"]),
+        ("post", ["`method`: only GET and POST work, in capitals; every request is refused"]),
+        ("PUT", ["`method`: only GET and POST work, in capitals; every request is refused"]),
+    ],
+)
+def test_a_method_that_lets_nothing_in_runs_and_is_pointed_out(
+    method: str, flaws: list[str]
+) -> None:
+    source = make_source("webhook", {"endpoint": "/a", "port": "1", "method": method})
+
+    assert (source.check(), source.config.flaws()) == ([], flaws)

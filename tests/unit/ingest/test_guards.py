@@ -210,7 +210,10 @@ async def test_a_right_signature_passes_whatever_its_form(algorithm: str, encodi
     assert await refusal(guard, wrong) == (401, "the signature does not match", "signature")
 
 
-@pytest.mark.parametrize("header", ["", "sha256=", "sha256=zz", "sha1=00", "00", "sha256=00 ü"])
+@pytest.mark.parametrize(
+    "header",
+    ["", "sha256=", "sha256=zz", "sha1=00", "00", "sha256=0", "sha256=00 00", "sha256=00 ü"],
+)
 async def test_a_signature_of_another_form_is_refused(header: str) -> None:
     guard = signature_guard(prefix="sha256=")
     refused = await refusal(guard, request(X_Signature=header))
@@ -218,6 +221,26 @@ async def test_a_signature_of_another_form_is_refused(header: str) -> None:
     assert refused is not None
     assert (refused[0], refused[2]) == (401, "signature")
     assert signed(b"{}") not in refused[1]
+
+
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
+async def test_a_signature_has_one_spelling_but_for_capitals(encoding: str) -> None:
+    guard = signature_guard(encoding=encoding)
+    right = signed(b"{}", encoding=encoding)
+    other = chr(ord(right[-2]) + 1) + "="  # of the same bytes, with bits set that nobody reads
+    spellings = {
+        right.upper(): encoding == "hex",
+        f"{right[:6]} {right[6:]}": False,
+        f"{right[:6]}  {right[6:]}": False,
+        f"{right}\n": False,
+        right[:-2] + other: False,
+        right.rstrip("="): encoding == "hex",
+    }
+    assert encoding == "hex" or base64.b64decode(right[:-2] + other) == base64.b64decode(right)
+
+    for spelling, accepted in spellings.items():
+        refused = await refusal(guard, request(X_Signature=spelling))
+        assert (refused is None) is accepted, spelling
 
 
 async def test_an_empty_key_proves_nothing_so_nobody_is_let_in() -> None:

@@ -21,6 +21,19 @@ class Webhook(SourceConfig, WebhookContext):
     """Options of an event type that exists."""
 
 
+class Hub(SourceConfig):
+    """Options of an event type with a context of its own, which cannot work."""
+
+    webhook: WebhookContext = Field(description="Where the endpoint is.")
+    place: str = Field("", description="Where the hook is.")
+
+    def flaws(self) -> list[str]:
+        return ["`place` is nowhere"]
+
+    def doubts(self) -> list[str]:
+        return ["nobody needs this"]
+
+
 class Clock(SourceConfig):
     """Options of an event type that Argo Events does not have."""
 
@@ -49,6 +62,7 @@ class FewComponents:
     sources: dict[str, tuple[type[SourceConfig], Replicas]] = {  # noqa: RUF012
         "webhook": (Webhook, "many"),
         "clock": (Clock, "one"),
+        "hub": (Hub, "many"),
     }
     triggers: dict[str, type[TriggerConfig]] = {"http": Call, "shell": Shell}  # noqa: RUF012
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.manifests._support import findings, told
 
 
@@ -120,6 +122,61 @@ def test_an_endpoint_belongs_to_one_event() -> None:
 
     assert found == [
         ("error", "spec.webhook.c", "the endpoint /x on port 1 belongs to `webhook.a`")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [
+        ("/a", ""),
+        ("/", ""),
+        ("/a/", ""),
+        ("/{name}/b", ""),
+        ("/a/{rest:[^?]{1,3}//[.]{2}}", ""),
+        ("x", "the path of a request begins with a slash"),
+        ("/a?b=1", "a path ends before `?` and `#`"),
+        ("/a#b", "a path ends before `?` and `#`"),
+        ("/a%20b", "paths are compared with their escapes resolved"),
+        ("/a/../b", "senders are redirected to `/b`"),
+        ("/a//b/", "senders are redirected to `/a/b/`"),
+        ("//a", "senders are redirected to `/a`"),
+    ],
+)
+def test_an_endpoint_that_no_request_reaches_is_pointed_out(endpoint: str, reason: str) -> None:
+    found = event_source(f"{{webhook: {{a: {{endpoint: '{endpoint}', port: '1'}}}}}}")
+
+    message = f"no request gets here, because {reason}"
+    assert found == ([("error", "spec.webhook.a.endpoint", message)] if reason else [])
+
+
+def test_an_endpoint_that_no_request_reaches_runs_all_the_same() -> None:
+    text = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hooks}\n"
+        "spec: {webhook: {a: {endpoint: x, port: '1'}}}\n"
+    )
+
+    assert [finding.severity for finding in findings(text, strict=False)] == ["warning"]
+
+
+@pytest.mark.parametrize("half", ["serverCertSecret", "serverKeySecret"])
+def test_half_a_certificate_is_pointed_out(half: str) -> None:
+    (found,) = event_source(
+        f"{{webhook: {{a: {{endpoint: /x, port: '1', {half}: {{name: s, key: k}}}}}}}}"
+    )
+    other = "serverKeySecret" if half == "serverCertSecret" else "serverCertSecret"
+
+    assert found == (
+        "warning",
+        f"spec.webhook.a.{other}",
+        f"`{other}` is missing, so the endpoint speaks plain HTTP",
+    )
+
+
+def test_what_works_or_not_without_being_refused_is_said_by_the_options_themselves() -> None:
+    assert event_source("{hub: {a: {webhook: {endpoint: /x, port: '1', url: x}}}}") == [
+        ("error", "spec.hub.a.place", "`place` is nowhere"),
+        ("warning", "spec.hub.a", "nobody needs this"),
+        ("warning", "spec.hub.a.webhook.url", "a URL begins with its scheme, such as `https://`"),
     ]
 
 

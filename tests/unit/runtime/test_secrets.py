@@ -57,7 +57,9 @@ class Places:
         return [self.take_volume, self.take_manifest, self.take_directory, self.take_variable]
 
     def store(self, cluster: ClusterValues | None = None) -> SecretStore:
-        return SecretStore("ci", self.values, self.directory, cluster=cluster, mounts=self.mounts)
+        return SecretStore(
+            "ci", lambda: self.values, self.directory, cluster=cluster, mounts=self.mounts
+        )
 
 
 def write(path: Path, text: str) -> None:

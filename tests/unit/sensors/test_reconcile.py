@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import sys
 from typing import Any
@@ -24,6 +25,14 @@ async def hold(sensors: Sensors, source: str, number: int, before: dict[str, Any
     async with sensors.running(before):
         await sensors.publish(source, {"n": number})
         await until(lambda: sensors.bus.unsettled("sn", "t", source) == 0)
+
+
+async def held(sensors: Sensors, dependency: str) -> None:
+    """Wait until an event is held."""
+    state = await sensors.bus.state("sn")
+    async with asyncio.timeout(5):
+        while await state.get(f"t/{dependency}") is None:
+            await asyncio.sleep(0.005)
 
 
 async def test_a_change_elsewhere_keeps_what_waits(sensors: Sensors, recording: Recording) -> None:
@@ -81,13 +90,68 @@ async def test_empty_conditions_stand_for_all_dependencies_when_they_change(
 async def test_a_removed_trigger_leaves_nothing_behind(
     sensors: Sensors, recording: Recording
 ) -> None:
-    await hold(sensors, "a", 1, spec())
+    async with sensors.running(spec()):
+        await sensors.publish("a", {"n": 1})
+        await sensors.publish("b", {"n": 2})
+        await recording.wait(1)
+        await sensors.publish("a", {"n": 3})
+        await held(sensors, "a")
+    state = await sensors.bus.state("sn")
+    assert await state.keys("t/") == ["t/=through", "t/Expression", "t/a"]
     other = {**spec(), "triggers": [recorder("other", conditions="a && b")]}
     async with sensors.running(other):
-        state = await sensors.bus.state("sn")
-        keys = await state.keys("t/")
+        assert await state.keys("t/") == []
 
-    assert keys == []
+
+async def test_a_subscription_to_an_awaited_event_goes_with_its_trigger(
+    sensors: Sensors, recording: Recording
+) -> None:
+    trigger = recorder(conditions="a", absence={"dependency": "b", "after": "1h"})
+    async with sensors.running({**spec(), "triggers": [trigger]}):
+        pass
+    await sensors.publish("b", {"n": 1})
+    async with sensors.running({**spec(), "triggers": [recorder("other", conditions="a")]}):
+        pass
+    async with sensors.running({**spec(), "triggers": [recorder(conditions="b")]}):
+        await sensors.publish("b", {"n": 2})
+        await recording.wait(1)
+
+    assert recording.payloads == [{"b": "2"}]
+
+
+async def cut_off(sensors: Sensors, recording: Recording) -> list[str]:
+    """Stop a sensor in the middle of an action; returns the keys of what it is about."""
+    recording.hold = asyncio.Event()
+    async with sensors.running(spec()):
+        await sensors.publish("a", {"n": 1})
+        await held(sensors, "a")
+        await sensors.publish("b", {"n": 2})
+        await until(lambda: recording.running == 1)
+    recording.hold = None
+    return await (await sensors.bus.state("sn")).keys("t/=firing/")
+
+
+async def test_changed_conditions_forget_an_action_that_was_cut_off(
+    sensors: Sensors, recording: Recording
+) -> None:
+    assert len(await cut_off(sensors, recording)) == 1
+    async with sensors.running(spec("a || b")):
+        state = await sensors.bus.state("sn")
+        assert await state.keys("t/") == ["t/Expression"]
+
+
+@pytest.mark.parametrize("changed", ["nothing", "a"])
+async def test_an_action_that_was_cut_off_is_done_when_its_message_comes_again(
+    sensors: Sensors, recording: Recording, changed: str
+) -> None:
+    assert len(await cut_off(sensors, recording)) == 1
+    after = spec()
+    if changed == "a":
+        after["dependencies"][0]["transform"] = {"jq": "."}
+    async with sensors.running(after):
+        await recording.wait(1)
+
+    assert recording.payloads == [{"a": "1", "b": "2"}]
 
 
 async def test_the_state_of_argo_events_is_taken_over(

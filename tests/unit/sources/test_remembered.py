@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 import zlib
 from collections.abc import Callable
@@ -65,6 +66,31 @@ async def test_a_file_that_came_back_and_goes_again_is_an_event_of_its_own() -> 
 
     assert first["a"] != second["a"]
     assert first["b"] == second["b"]
+
+
+async def test_names_that_are_no_utf8_are_remembered_and_look_the_same_in_events_only() -> None:
+    names = [
+        os.fsdecode(name)
+        for name in (b"bad\xfe", b"bad\xff", b"bad%\xe2\x82", b"bad%FF", b"bad\xef\xbf\xbd")
+    ]
+    store = MemoryStore()
+    remembered = Remembered(context(store), "place")
+    found = []
+    async for incoming in remembered.report([came(name, 1) for name in names], lambda _: True):
+        found.append(incoming)
+        await incoming.ack()
+    again = Remembered(context(store), "place")
+
+    assert [name_of(incoming) for incoming in found] == [
+        "bad\ufffd",
+        "bad\ufffd",
+        "bad%\ufffd\ufffd",
+        "bad%FF",
+        "bad\ufffd",
+    ]
+    assert len({(incoming.id or "").encode() for incoming in found}) == len(names)
+    assert await again.load()
+    assert again.files == dict.fromkeys(names, (1,))
 
 
 async def test_a_record_that_cannot_be_written_is_an_error_of_the_source() -> None:

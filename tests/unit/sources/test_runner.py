@@ -188,6 +188,21 @@ async def test_a_service_without_events_for_too_long_is_silent_until_the_next_on
     assert seen == [(False, 0), (True, 1), (False, 0)]
 
 
+async def test_the_alarm_about_a_silent_service_ends_with_the_service(process: Process) -> None:
+    def silent() -> float | None:
+        labels = {"namespace": "ns", "eventsource_name": "es", "event_name": "one"}
+        return process.metrics.registry.get_sample_value("argo_events_eventsource_silent", labels)
+
+    async with process.running(
+        "es", calendar={"one": {"interval": "1h", "expectEvery": "1m"}}
+    ) as runner:
+        (status,) = runner.statuses
+        await process.until(lambda: status.silent)
+        assert silent() == 1
+
+    assert (status.silent, silent()) == (False, None)
+
+
 async def test_a_name_that_is_used_twice_belongs_to_the_first(process: Process) -> None:
     types = {"webhook": {"a": hook(free_port())}, "calendar": {"a": {"interval": "1m"}}}
     async with process.running("es", **types) as runner:

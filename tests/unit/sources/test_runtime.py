@@ -18,7 +18,7 @@ from tiphys.observe.metrics import Metrics
 from tiphys.sources import Incoming, Source, SourceContext, source
 from tiphys.sources._dispatch import Dispatcher
 from tiphys.sources._link import BusLink
-from tiphys.sources._runtime import TRIES, WINDOW, PullService
+from tiphys.sources._runtime import STEADY, TRIES, WINDOW, PullService
 from tiphys.sources._status import Status
 from tiphys.testing.bus import MemoryBus
 from tiphys.testing.clock import VirtualClock
@@ -40,6 +40,7 @@ class Script:
         self.read = 0
         self.redelivers = False
         self.anonymous = False
+        self.connects = False
         self.connected: Callable[[], None]
         self.data: Callable[[int], Any] = lambda n: {"n": n}
 
@@ -62,6 +63,8 @@ class Script:
         self.starts += 1
         self.connected = ctx.connected
         self.open += 1
+        if self.connects:
+            ctx.connected()
         try:
             while (item := await self.queue.get()) is not None:
                 if isinstance(item, Exception):
@@ -280,24 +283,65 @@ async def test_no_more_than_the_window_is_read_ahead_and_publications_overlap(
         assert script.settled == [("ack", 7)]
 
 
-async def test_events_are_settled_as_they_are_stored_unless_the_source_wants_order(
-    clock: VirtualClock,
-) -> None:
-    orders = []
-    for cls in (Scripted, ScriptedOrdered):
-        slow = SlowBus(clock)
-        await slow.start()
-        run = Run(cls, slow, clock)
-        script.settled = []
-        async with run():
-            script.emit(1, 2, 3)
+async def test_events_are_settled_as_they_are_stored(slow: SlowBus, clock: VirtualClock) -> None:
+    run = Run(Scripted, slow, clock)
+    async with run():
+        script.emit(1, 2, 3)
+        await clock.settle()
+        for n in (3, 1, 2):
+            slow.let(n)
             await clock.settle()
-            for n in (3, 1, 2):
-                slow.let(n)
-                await clock.settle()
-            orders.append([n for _, n in script.settled])
 
-    assert orders == [[3, 1, 2], [1, 2, 3]]
+        assert script.settled == [("ack", 3), ("ack", 1), ("ack", 2)]
+
+
+async def test_the_events_of_an_ordered_source_are_published_one_after_the_other(
+    slow: SlowBus, clock: VirtualClock
+) -> None:
+    run = Run(ScriptedOrdered, slow, clock)
+    async with run():
+        script.emit(1, 2, 3)
+        await clock.settle()
+        for n in (1, 2, 3):
+            assert list(slow.waiting) == [f"id-{n}"]
+            slow.let(n)
+            await clock.settle()
+
+        assert script.settled == [("ack", 1), ("ack", 2), ("ack", 3)]
+
+
+async def test_an_event_that_the_bus_refused_is_not_overtaken_by_those_behind_it(
+    bus: MemoryBus, clock: VirtualClock
+) -> None:
+    run = Run(ScriptedOrdered, bus, clock)
+    bus.refuse = 1
+    async with run():
+        script.emit(1, 2, 3, 4, 5)
+        await clock.advance(1)
+
+        assert run.numbers == [1, 2, 3, 4, 5]
+        assert script.settled == [("ack", n) for n in (1, 2, 3, 4, 5)]
+
+
+async def test_an_event_of_an_ordered_source_does_not_wait_for_acknowledgements(
+    bus: MemoryBus, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def incoming(n: int) -> Incoming:
+        async def ack() -> None:
+            begun.append(n)
+            await asyncio.Event().wait()
+
+        return Incoming({"n": n}, f"id-{n}", ack)
+
+    monkeypatch.setattr(script, "incoming", incoming)
+    run = Run(ScriptedOrdered, bus, clock)
+    async with run():
+        script.emit(1, 2, 3)
+        await clock.settle()
+
+        assert (run.numbers, begun) == ([1, 2, 3], [1, 2, 3])
 
 
 async def test_what_the_bus_refuses_goes_back_after_a_pause(
@@ -411,11 +455,10 @@ async def test_an_ordered_source_keeps_an_event_until_the_bus_takes_it(
         for _ in range(TRIES + 3):
             slow.let(1, PublishError("full"))
             await clock.advance(3)
-        slow.let(2)
-        await clock.settle()
-        assert script.settled == []
-        slow.let(1)
-        await clock.settle()
+        assert (list(slow.waiting), script.settled) == (["id-1"], [])
+        for n in (1, 2):
+            slow.let(n)
+            await clock.settle()
 
         assert script.settled == [("ack", 1), ("ack", 2)]
 
@@ -499,8 +542,47 @@ async def test_a_source_that_raises_is_started_again_and_again_with_one_line_of_
             await clock.advance(900)
             assert (run.status.ready, run.status.error) == (True, None)
 
-    assert [log["log_level"] for log in logs] == ["warning", "info", "debug"]
+    assert [log["log_level"] for log in logs] == ["warning", "debug", "info"]
     assert run.numbers == [1]
+
+
+async def test_a_source_that_connects_and_breaks_at_each_attempt_does_not_work_again(
+    bus: MemoryBus, clock: VirtualClock
+) -> None:
+    script.connects = True
+    run = Run(Scripted, bus, clock)
+    with capture_logs() as logs:
+        async with run():
+            for _ in range(8):
+                script.queue.put_nowait(OSError("connection lost"))
+            while script.starts < 9:
+                await clock.advance(1)
+                assert run.status.error == "OSError: connection lost"
+            assert len(logs) == 1
+            assert run.status.ready
+            await clock.advance(STEADY)
+            assert run.status.error is None
+
+    assert [log["event"] for log in logs] == [
+        "The event source failed and is tried again",
+        "The event source works again",
+    ]
+
+
+async def test_a_source_that_had_failed_works_again_with_its_first_event(
+    slow: SlowBus, clock: VirtualClock
+) -> None:
+    run = Run(Scripted, slow, clock)
+    async with run():
+        script.queue.put_nowait(OSError("connection lost"))
+        await clock.advance(1)
+        script.emit(1)
+        await clock.settle()
+        assert run.status.error == "OSError: connection lost"
+        slow.let(1)
+        await clock.settle()
+
+        assert run.status.error is None
 
 
 async def test_a_source_is_ready_while_its_connection_stands(
@@ -512,6 +594,8 @@ async def test_a_source_is_ready_while_its_connection_stands(
             await clock.advance(60)
             assert not run.status.ready
             script.connected()
+            assert run.status.ready
+            await clock.advance(STEADY)
             assert (run.status.ready, run.status.error) == (True, None)
             script.queue.put_nowait(OSError("connection lost"))
             await clock.settle()
@@ -624,6 +708,23 @@ async def test_an_acknowledgement_that_fails_is_reported_and_stops_nothing(
 
     assert run.numbers == [1, 2]
     assert [log["error"] for log in logs if log["log_level"] == "warning"] == ["connection lost"]
+
+
+async def test_an_acknowledgement_that_fails_does_not_show_that_the_source_works_again(
+    bus: MemoryBus, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken() -> None:
+        raise OSError("it was closed")
+
+    run = Run(Scripted, bus, clock)
+    async with run():
+        script.queue.put_nowait(OSError("connection lost"))
+        await clock.advance(1)
+        monkeypatch.setattr(script, "incoming", lambda n: Incoming({"n": n}, "a", broken))
+        script.emit(1)
+        await clock.settle()
+
+        assert (run.numbers, run.status.error) == ([1], "OSError: connection lost")
 
 
 async def test_what_the_filter_drops_counts_as_done(bus: MemoryBus, clock: VirtualClock) -> None:

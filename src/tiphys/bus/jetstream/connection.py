@@ -22,6 +22,7 @@ from tiphys.aio import capped_backoff, stop
 from tiphys.bus.jetstream._client import CONNECT_TIMEOUT, Client, Receiver, connect, discard
 from tiphys.bus.jetstream.settings import Endpoint
 from tiphys.errors import BusError, BusUnavailable, EventTooLarge, PublishError, SecretError
+from tiphys.system import without_login
 
 log = structlog.get_logger("argo-events.eventbus")
 
@@ -84,7 +85,7 @@ class Link:
 
         Raises :exc:`BusUnavailable` when that takes longer than *timeout* seconds.
         """
-        servers = ", ".join(_without_secrets(s) for s in (await self._endpoint()).servers)
+        servers = ", ".join(without_login(s) for s in (await self._endpoint()).servers)
         self._supervisor = asyncio.create_task(self._supervise(), name="link to the event bus")
         try:
             async with asyncio.timeout(timeout):
@@ -258,7 +259,7 @@ class Link:
             self._client = client
             self.epoch += 1
             self._up.set()
-            log.info("Connected to the event bus", url=_without_secrets(client.address))
+            log.info("Connected to the event bus", url=without_login(client.address))
             self._tell(True)
             await self._watch(client)
             self._lose(client.last_error)
@@ -334,9 +335,3 @@ def _check_size(subject: str, body: bytes, headers: Mapping[str, str] | None, li
             f"a message of {size} bytes is too big for the event bus, which takes {limit} "
             "(max_payload)"
         )
-
-
-def _without_secrets(url: str) -> str:
-    """*url* without a user and password."""
-    scheme, slashes, rest = url.rpartition("://")
-    return scheme + slashes + rest.rpartition("@")[2]

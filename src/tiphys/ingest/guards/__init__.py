@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from tiphys.aio import Clock
+from tiphys.errors import ManifestError
 from tiphys.ingest._types import Request
-from tiphys.ingest.guards._key import SecretReader
+from tiphys.ingest.guards._key import SecretReader, key_of
 from tiphys.ingest.guards.bearer import BearerGuard
 from tiphys.ingest.guards.networks import NetworkGuard
 from tiphys.ingest.guards.rate import RateGuard
-from tiphys.ingest.guards.signature import SignatureGuard
+from tiphys.ingest.guards.signature import AUTHORIZATION, SignatureGuard, covered_by
 from tiphys.manifests.webhook import WebhookContext
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "NetworkGuard",
     "RateGuard",
     "SignatureGuard",
+    "covered_by",
     "guards_of",
+    "key_of",
 ]
 
 
@@ -53,5 +56,9 @@ def guards_of(
     if webhook.auth_secret:
         before.append(BearerGuard(webhook.auth_secret, secret))
     if webhook.hmac:
+        if webhook.auth_secret and webhook.hmac.header.title() == AUTHORIZATION:
+            raise ManifestError(
+                f"the header {AUTHORIZATION} has the token of `authSecret`", path="hmac.header"
+            )
         after.append(SignatureGuard(webhook.hmac, secret, clock))
     return before, after

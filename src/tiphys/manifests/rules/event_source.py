@@ -11,7 +11,7 @@ from tiphys.errors import MissingExtraError
 from tiphys.manifests.common import Filter, SourceConfig
 from tiphys.manifests.event_source import EventSourceSpec
 from tiphys.manifests.known import EVENT_TYPES, Replicas
-from tiphys.manifests.rules import expressions, unknown_keys
+from tiphys.manifests.rules import endpoints, expressions, unknown_keys
 from tiphys.manifests.rules._report import Scope
 from tiphys.manifests.validation import fit
 from tiphys.manifests.webhook import WebhookContext
@@ -96,6 +96,11 @@ def _check_event(scope: Scope, key: str, block: Any) -> None:
     if not fitted.mismatches:
         for message in scope.components.check_source(key, fitted.model):
             _field(scope, model, message).refuse(message)
+        for message in fitted.model.flaws():
+            _field(scope, model, message).broken("event-source", message)
+        for message in fitted.model.doubts():
+            _field(scope, model, message).warn("event-source", message)
+        endpoints.check(scope, fitted.model)
 
 
 def _field(scope: Scope, model: type[SourceConfig], message: str) -> Scope:

@@ -113,7 +113,7 @@ def _json(event: CloudEvent) -> bytes:
     if event.data is None:
         return b"null"
     try:
-        return Event(event).data_document.text.encode()
+        return Event(event).data_document.text.encode("utf-8", "surrogateescape")
     except ParameterError:
         return orjson.dumps(event.data.decode("utf-8", "replace"))
 

@@ -41,17 +41,20 @@ class Debounce:
         """An item comes."""
         effects = Effects()
         key, mark = item.keys.get(NAME, ""), item.mark
-        held = self._held.get((key, self._came.span(mark)))
         if item.stage != NAME and self._came.has_acted(key, mark):
             effects.drop(item, "duplicate", reason="it has acted")
-        elif held is not None and held.order > item.order:
+            return effects
+        replaces = self._end_older(key, item, now, effects)
+        newer = self._newer(key, item)
+        if newer or not replaces:
+            # Of those that replace each other in a span, the first and the last are enough.
             self._came.add(key, mark, now)
-            effects.supersede(item, held.event_ids[-1])
-        elif self._came.follows(key, mark):
-            self._came.add(key, mark, now)
-            effects.supersede(item, "a newer event")
+        if newer:
+            effects.supersede(item, newer)
         else:
-            self._hold(key, item, now, effects)
+            place = (key, self._came.span(mark))
+            self._held[place] = item
+            self._due.set(place, item.moment + self._period)
         return effects
 
     def next_due(self) -> datetime | None:
@@ -67,27 +70,28 @@ class Debounce:
             effects.passed.append(item)
         return effects
 
-    def _hold(self, key: str, item: Item, now: datetime, effects: Effects) -> None:
-        """Let *item* wait, in place of those whose bursts it goes on with."""
-        span = self._came.span(item.mark)
-        earlier, same = (key, span - 1), (key, span)
-        before = self._held.get(earlier)
-        if before is not None and item.moment - before.moment < self._period:
-            self._let_go(earlier, item, effects)
-            self._came.add(key, before.mark, now)
-        if same in self._held:
-            self._let_go(same, item, effects)
-        else:
-            # Of those that wait one after the other in a span, the first and the last are enough.
-            self._came.add(key, item.mark, now)
-        self._held[same] = item
-        self._due.set(same, item.moment + self._period)
+    def _newer(self, key: str, item: Item) -> str:
+        """What came already and continues the burst of *item*; empty when nothing did."""
+        held = self._held.get((key, self._came.span(item.mark)))
+        if held is not None and held.order > item.order:
+            return held.event_ids[-1]
+        return "a newer event" if self._came.follows(key, item.mark) else ""
 
-    def _let_go(self, place: tuple[str, int], newer: Item, effects: Effects) -> None:
-        self._due.discard(place)
-        held = self._held.pop(place)
-        if held.id != newer.id:
-            effects.supersede(held, newer.event_ids[-1])
+    def _end_older(self, key: str, item: Item, now: datetime, effects: Effects) -> bool:
+        """End what waits and has its burst continued by *item*; was it in the same span of time?"""
+        span = self._came.span(item.mark)
+        for place in ((key, span - 1), (key, span)):
+            held = self._held.get(place)
+            if held is None or held.order >= item.order:
+                continue
+            if item.moment - held.moment < self._period:
+                del self._held[place]
+                self._due.discard(place)
+                effects.supersede(held, item.event_ids[-1])
+                if place[1] == span:
+                    return True
+                self._came.add(key, held.mark, now)
+        return False
 
 
 class LeadingDebounce:

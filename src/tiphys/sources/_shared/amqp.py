@@ -8,13 +8,13 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
 
-import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import AMQPError, InvalidFrameError, ProbableAuthenticationError
 from yarl import URL
 
 from tiphys.aio import finish
 from tiphys.errors import ManifestError, SourceError
+from tiphys.sources._shared.amqp_frames import Connection
 from tiphys.sources._shared.failures import CONNECT, lost, reason, refused, unreachable
 
 HEARTBEAT = 10  # seconds
@@ -48,9 +48,7 @@ async def connected(url: URL, context: ssl.SSLContext | None) -> AsyncIterator[A
     async with contextlib.AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(CONNECT):
-                connection = aiormq.Connection(
-                    url.update_query(heartbeat=HEARTBEAT), context=context
-                )
+                connection = Connection(url.update_query(heartbeat=HEARTBEAT), context=context)
                 stack.push_async_callback(lambda: finish(connection.close()))
                 await connection.connect()
                 channel = await connection.channel(publisher_confirms=False)

@@ -15,6 +15,7 @@ from pydantic import Field
 from tiphys.errors import ManifestError, MissingExtraError, SourceError
 from tiphys.manifests.common import SecretRef, SourceConfig
 from tiphys.sources._base import SourceContext
+from tiphys.sources._shared.rules import url_problems
 
 SESSION_NAME = "tiphys"  # shows in the audit log of the role's account
 SETTINGS: dict[str, Any] = {
@@ -163,6 +164,8 @@ class AWSClients:
         from aiobotocore.session import get_session
 
         config, stack, until = self._config, AsyncExitStack(), None
+        if problems := url_problems(endpoint=config.endpoint):  # the library's words may quote it
+            raise ManifestError(problems[0])
         settings: dict[str, Any] = {"region_name": config.region, "config": AioConfig(**SETTINGS)}
         session = await asyncio.to_thread(get_session)
         try:

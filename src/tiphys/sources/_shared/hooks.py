@@ -26,6 +26,8 @@ EVERY = 60.0  # seconds from one look at the hooks to the next
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds from a failure to the next attempt
 POLITE = 0.5  # seconds after a hook was made; providers ask not to be written to in bursts
 CLEAN_UP = 8.0  # seconds for removing all hooks; the grace of a stopping service is 10
+MAKING = 0.4  # seconds that a stop waits for a hook that is being made
+LOOK = 0.4  # seconds for looking whether there is one after all
 SHOWN = 3  # problems that are told in full
 log = structlog.get_logger("argo-events.eventsource")
 
@@ -90,6 +92,8 @@ class HookKeeper:
         self._every = every
         self._known: dict[str, str] = {}
         self._made: set[tuple[str, str]] = set()
+        self._making = asyncio.Lock()
+        self._unsure: set[str] = set()  # places where a hook was asked for and none was seen yet
         self._notes: dict[str, str] = {}
         self._log = log.bind(eventSourceName=ctx.event_source, eventName=ctx.event_name)
 
@@ -105,16 +109,51 @@ class HookKeeper:
                 pauses = capped_backoff(FIRST_PAUSE, LONGEST_PAUSE)
                 await self._ctx.clock.sleep(self._every)
 
-    async def remove(self) -> None:
-        """Remove the hooks that are known; what cannot be removed is logged."""
+    async def end(self, running: asyncio.Task[Any]) -> None:
+        """
+        End the task of :meth:`run`, so that :meth:`remove` can follow.
+
+        A hook that is being made gets a moment, because only the answer tells its id.
+        """
         try:
-            async with asyncio.timeout(CLEAN_UP), self._connect() as hooks:
+            async with asyncio.timeout(MAKING), self._making:
+                running.cancel()  # before it asks for the next one
+        except TimeoutError:
+            pass  # there may be a hook all the same
+        finally:
+            await stop(running)
+
+    async def remove(self) -> None:
+        """Remove the hooks that are known, or may be there; what cannot be removed is logged."""
+        if not (self._known or self._unsure):
+            return
+        until = asyncio.get_running_loop().time() + CLEAN_UP
+        try:
+            # A provider that did not answer before may be silent now as well.
+            first = asyncio.timeout(CLEAN_UP if self._known else LOOK)
+            async with first as limit, self._connect() as hooks:
+                await self._look_once_more(hooks)
+                limit.reschedule(until)
                 for place, id in list(self._known.items()):
                     await self._remove_one(hooks, place, id)
         except (TiphysError, TimeoutError) as error:
             self._log.warning(
-                "Hooks were left behind", places=list(self._known), error=str(error) or "no time"
+                "Hooks were left behind",
+                places=sorted({*self._known, *self._unsure}),
+                error=str(error) or "no time",
             )
+
+    async def _look_once_more(self, hooks: Hooks) -> None:
+        """Find the hooks that were asked for without an answer."""
+        for place in sorted(self._unsure):
+            try:
+                found = await hooks.find(place)
+            except APIError as error:
+                self._log.warning("A hook may be left behind", place=place, error=str(error))
+                found = []
+            self._unsure.discard(place)
+            if found:  # of twins the younger one; whoever made the other keeps that
+                self._known[place] = max(found, key=lambda hook: hook.age).id
 
     async def _look_at_all(self) -> tuple[list[str], float]:
         """See to every place once; returns what went wrong, and for how long to wait at least."""
@@ -138,8 +177,10 @@ class HookKeeper:
         return problems, 0.0
 
     async def _keep(self, hooks: Hooks, place: str) -> None:
-        found = await hooks.find(place) or await self._make(hooks, place)
-        hook, *twins = sorted(found, key=lambda hook: hook.age)
+        found = await hooks.find(place)
+        self._unsure.discard(place)
+        hook, *twins = sorted(found or await self._make(hooks, place), key=lambda hook: hook.age)
+        self._known[place] = hook.id
         for twin in twins:
             if (place, twin.id) in self._made:
                 self._log.info("Another replica made the same hook first", place=place)
@@ -150,18 +191,22 @@ class HookKeeper:
         if hook.note and self._notes.get(place) != hook.note:
             self._log.warning(hook.note, place=place, hook=hook.id)
         self._notes[place] = hook.note
-        self._known[place] = hook.id
 
     async def _make(self, hooks: Hooks, place: str) -> list[Hook]:
         """Make a hook; returns what is there afterwards, also what others made meanwhile."""
         try:
-            id = await hooks.create(place)
+            async with self._making:
+                self._unsure.add(place)
+                id = await hooks.create(place)
+                self._known[place] = id
         except APIError as error:
+            if 400 <= error.status < 500:
+                self._unsure.discard(place)
             if error.status not in (409, 422) or not (found := await hooks.find(place)):
                 raise
             return found  # somebody was faster
+        self._unsure.discard(place)
         self._made.add((place, id))
-        self._known[place] = id
         self._log.info("Created a hook", place=place, hook=id)
         await self._ctx.clock.sleep(POLITE)
         return await hooks.find(place) or [Hook(id)]
@@ -186,9 +231,11 @@ async def kept_hooks(
     try:
         yield
     finally:
-        await stop(task)
         if delete:
+            await keeper.end(task)
             await keeper.remove()
+        else:
+            await stop(task)
 
 
 def hook_url(webhook: WebhookContext) -> str:

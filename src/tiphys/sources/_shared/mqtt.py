@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tiphys.errors import ManifestError, SourceError
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
+from tiphys.system import without_login
 
 KEEP_ALIVE = 30  # seconds
 LONGEST_TOPIC = 65535  # bytes
@@ -46,16 +47,17 @@ class Address:
 
 
 def parse_address(url: str, option: str = "url") -> Address:
-    """Raises :exc:`ManifestError` for what is no URL of a broker."""
+    """Raises :exc:`ManifestError` for what is no URL of a broker; never repeats the password."""
+    shown = repr(without_login(url))
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ManifestError(f"{url!r} is no URL: {error}", path=option) from error
+    except ValueError:  # which may quote what is meant to be the password
+        raise ManifestError(f"{shown} is no URL", path=option) from None
     scheme = parts.scheme.lower()
     if scheme not in {**_PLAIN, **_SECURE} or not parts.hostname:
         raise ManifestError(
-            f"{url!r} is no URL of a broker; write scheme://host:port with one of the schemes "
+            f"{shown} is no URL of a broker; write scheme://host:port with one of the schemes "
             f"{', '.join([*_PLAIN, *_SECURE])}",
             path=option,
         )

@@ -25,6 +25,7 @@ PENDING_BYTES = 64 << 20  # what nats-py keeps of a subscription; more is droppe
 PING = 10  # seconds between questions whether the server is there; it may miss two
 SILENT = 60  # seconds without any answer, at the latest, after which it is not
 CHECK = 1.0  # seconds between looks at the state, for what nats-py tells nobody
+UNREADABLE = "the server sent what cannot be read"
 PLAIN, WEB = ("nats", "tls"), ("ws", "wss")  # schemes of servers
 _BLANK = re.compile(r"\s")
 _REFUSALS = ("authorization", "authentication", "permissions violation", "expired")
@@ -63,7 +64,8 @@ class Login:
 
 class Connection(Client):
     """
-    A client of nats-py that keeps its secrets to itself without TLS, and all values of headers.
+    A client of nats-py that keeps its secrets to itself without TLS, all values of headers, and
+    subjects that are no UTF-8, in which U+FFFD stands for what is none.
 
     *demands_tls*: the server must offer TLS; nats-py would go on in plain text.
     """
@@ -82,6 +84,8 @@ class Connection(Client):
 
         *listening* is called when the server has agreed.
         """
+        assert self._reading_task is not None  # it is connected
+        self._reading_task.add_done_callback(self._stopped_reading)
         # Waiting for room makes nats-py keep the messages that follow.
         await self.subscribe(subject, queue, self.arrived.put, pending_bytes_limit=PENDING_BYTES)
         # A task, because nats-py lets it wait on when the connection ends.
@@ -104,8 +108,24 @@ class Connection(Client):
 
     async def on_closed(self) -> None:
         """Called by nats-py when the connection broke."""
+        self._wake()
+
+    @property
+    def reads(self) -> bool:
+        """Whether messages can come."""
+        reading = self._reading_task
+        return bool(self.is_connected and reading is not None and not reading.done())
+
+    def _stopped_reading(self, _: object) -> None:
+        # nats-py stops at what it cannot decode, leaves the connection open, and tells nobody.
+        if self.is_connected:
+            self.failure = self.failure or nats.errors.Error(UNREADABLE)
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let :func:`messages` look at the state."""
         if self.arrived.empty():
-            self.arrived.put_nowait(None)  # wakes whoever waits for a message
+            self.arrived.put_nowait(None)
 
     async def _ask(self, listening: Callable[[], None]) -> None:
         with contextlib.suppress(nats.errors.Error, OSError):  # messages() ends then, too
@@ -120,6 +140,12 @@ class Connection(Client):
             raise nats.errors.SecureConnWantedError
         command: bytes = super()._connect_command()
         return command
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any
+    ) -> Any:
+        subject, reply = _readable(subject), _readable(reply)
+        return super()._build_message(sid, subject, reply, data, headers)
 
     async def _process_headers(self, headers: bytes | None) -> Any:
         return parse_headers(headers or b"")  # nats-py keeps one value of each header
@@ -169,7 +195,7 @@ async def connected(
 
 async def messages(client: Connection) -> AsyncIterator[Msg]:
     """The messages of all subscriptions, until the connection ends."""
-    while client.is_connected or not client.arrived.empty():
+    while client.reads or not client.arrived.empty():
         try:
             async with asyncio.timeout(CHECK):
                 message = await client.arrived.get()
@@ -178,6 +204,10 @@ async def messages(client: Connection) -> AsyncIterator[Msg]:
         if message is None:
             return
         yield message
+
+
+def _readable(text: bytes) -> bytes:
+    return text.decode("utf-8", "replace").encode()
 
 
 def parse_headers(block: bytes) -> dict[str, list[str]] | None:

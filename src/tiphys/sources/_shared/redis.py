@@ -19,6 +19,7 @@ from tiphys.manifests.common import TLS, SecretRef, SourceConfig
 from tiphys.sources._base import SourceContext
 from tiphys.sources._shared.failures import CONNECT, lost, refused, unreachable
 from tiphys.sources._shared.rules import missing, tls_problems
+from tiphys.system import without_login
 
 ANSWER = 5.0  # seconds for the answer to a command
 log = structlog.get_logger("argo-events.eventsource")
@@ -55,10 +56,11 @@ async def connected(
     """
     A client of at most two connections; *decode*: answers are texts, not bytes.
 
-    Whatever the client raises inside becomes a :exc:`SourceError`.
+    Whatever the client raises inside becomes a :exc:`SourceError`.  Behind, it does nothing more.
     """
     service = f"Redis at {server.host_address}"
-    client = Redis.from_pool(BlockingConnectionPool(2, **await _options(server, ctx, decode)))
+    pool = _Pool(2, **await _options(server, ctx, decode))
+    client = Redis.from_pool(pool)
     try:
         try:
             async with asyncio.timeout(CONNECT):
@@ -73,7 +75,19 @@ async def connected(
     except exceptions.RedisError as error:
         raise SourceError(f"{service} does not do what it is asked for: {error}") from error
     finally:
+        pool.closed = True
         await finish(client.aclose())
+
+
+class _Pool(BlockingConnectionPool):
+    """Makes no connection that nobody would close, for an event that is stored too late."""
+
+    closed = False
+
+    async def get_connection(self, *arguments: Any, **options: Any) -> Any:
+        if self.closed:
+            raise exceptions.ConnectionError("the connection was given up")
+        return await super().get_connection(*arguments, **options)  # type: ignore[no-untyped-call]
 
 
 class _TLSConnection(Connection):
@@ -124,9 +138,10 @@ def _warn(server: RedisServer, ctx: SourceContext) -> None:
 
 def _address(server: RedisServer) -> tuple[str, int]:
     host, colon, port = server.host_address.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not colon or "@" in host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ManifestError(
-            f"{server.host_address!r} is no address; write host:port, such as redis:6379",
+            f"{without_login(server.host_address)!r} is no address; write host:port, such as "
+            "redis:6379",
             path="hostAddress",
         )
     return host.strip("[]") or "localhost", int(port)

@@ -8,12 +8,13 @@ import functools
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import orjson
 
 from tiphys.errors import SourceError
 from tiphys.sources._base import Incoming, SourceContext
-from tiphys.sources._shared.watched import payload
+from tiphys.sources._shared.watched import identity, is_odd, payload
 
 SAVE = 1.0  # seconds between two saves while events of one listing are on their way
 State = tuple[int | str, ...]
@@ -60,6 +61,8 @@ class Remembered:
         try:
             content = orjson.loads(zlib.decompress(record))
             files = {name: tuple(state) for name, state in content["files"].items()}
+            for name, state in content.get("odd", {}).items():
+                files[unquote(name, errors="surrogateescape")] = tuple(state)
             place, number = str(content["place"]), int(content["round"])
         except (zlib.error, ValueError, TypeError, KeyError, AttributeError) as error:
             raise SourceError(
@@ -107,7 +110,7 @@ class Remembered:
         state = ":".join(map(str, known))
         return Incoming(
             payload(difference.name, difference.bits),
-            f"{ctx.event_source}:{ctx.event_name}:{self._round}:{difference.name}"
+            f"{ctx.event_source}:{ctx.event_name}:{self._round}:{identity(difference.name)}"
             f":{difference.bits}:{state}",
             functools.partial(self._settle, difference, batch, stored=True),
             functools.partial(self._settle, difference, batch, stored=False),
@@ -148,4 +151,12 @@ class _Batch:
 
 
 def _packed(content: dict[str, Any]) -> bytes:
-    return zlib.compress(orjson.dumps(content))
+    """The record; names with bytes that are not UTF-8, which JSON cannot have, are apart."""
+    try:
+        text = orjson.dumps(content)
+    except TypeError:
+        files = content["files"]
+        odd = {quote(n, errors="surrogateescape"): state for n, state in files.items() if is_odd(n)}
+        plain = {name: state for name, state in files.items() if not is_odd(name)}
+        text = orjson.dumps({**content, "files": plain, "odd": odd})
+    return zlib.compress(text)

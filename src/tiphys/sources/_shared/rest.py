@@ -17,6 +17,7 @@ from tiphys import __version__
 from tiphys.aio import Clock
 from tiphys.errors import ManifestError, SourceError
 from tiphys.sources._shared.failures import reason
+from tiphys.system import without_login
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 CONNECTIONS = 4  # at once to one provider
@@ -170,7 +171,9 @@ async def api(
 ) -> AsyncIterator[API]:
     """The API under the URL *base*.  Raises :exc:`ManifestError` for what is no URL."""
     if _url(base).scheme not in ("http", "https"):
-        raise ManifestError(f"the base URL {base!r} does not begin with https:// or http://")
+        raise ManifestError(
+            f"the base URL {without_login(base)!r} does not begin with https:// or http://"
+        )
     connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=True if tls is None else tls)
     async with aiohttp.ClientSession(
         connector=connector,
@@ -210,7 +213,8 @@ def _url(text: str) -> URL:
         url = URL(text, encoded=True)
         url.origin()
     except ValueError as error:
-        raise ManifestError(f"{text!r} is not a URL: {error}") from None
+        shown, problem = without_login(text), without_login(str(error))  # which may quote the text
+        raise ManifestError(f"{shown!r} is not a URL: {problem}") from None
     return url
 
 

@@ -5,26 +5,22 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection
 
-from tiphys.errors import SecretError
 from tiphys.ingest import Refused
+from tiphys.ingest.guards import key_of
 from tiphys.manifests.common import SecretRef
 from tiphys.sources._base import SourceContext
 
 
-async def shared_secret(ctx: SourceContext, ref: SecretRef) -> bytes:
+async def shared_secret(
+    ctx: SourceContext, ref: SecretRef, message: str = "Error loading webhook secret"
+) -> bytes:
     """
     What both sides know; read for every request, so that it may be rotated.
 
-    Raises :exc:`Refused` with status 500 when it is missing or empty: a request that cannot be
-    checked is not let in.
+    Raises :exc:`Refused` with status 500 and *message* when it is missing or empty: a request that
+    cannot be checked is not let in.
     """
-    try:
-        value = await ctx.secret(ref)
-    except SecretError:
-        value = ""
-    if not value:
-        raise Refused(500, "Error loading webhook secret", reason="secret", failure=False)
-    return value.encode("utf-8", "surrogateescape")
+    return await key_of(ref, ctx.secret, message, failure=False)
 
 
 def check_signature(given: str, key: bytes, body: bytes, algorithms: Collection[str]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
+import re
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -13,6 +15,7 @@ from tiphys.manifests.common import Block
 
 OPERATIONS = {"CREATE": 1, "WRITE": 2, "REMOVE": 4, "RENAME": 8, "CHMOD": 16}
 """The bit of each operation in the member ``op`` of payloads; ``MOVE`` has none."""
+_ODD = re.compile("[\udc80-\udcff]")  # what stands for a byte that is not UTF-8
 
 
 class Watched(Protocol):
@@ -51,8 +54,26 @@ class Change:
 
 
 def payload(name: str, bits: int) -> dict[str, Any]:
-    """The payload; ``metadata`` is there even if the manifest has none, unlike elsewhere."""
-    return {"name": name, "op": bits, "metadata": None}
+    """
+    The payload; ``metadata`` is there even if the manifest has none, unlike elsewhere.
+
+    In *name*, each byte that is not UTF-8 becomes U+FFFD, as in Argo Events.
+    """
+    return {"name": _ODD.sub("\ufffd", name), "op": bits, "metadata": None}
+
+
+def is_odd(name: str) -> bool:
+    """Whether some of the bytes of a name are not UTF-8: it has surrogates in their places."""
+    return not name.isascii() and _ODD.search(name) is not None
+
+
+def identity(name: str) -> str:
+    """
+    A text without surrogates that no other name has.
+
+    Names themselves have no two slashes in a row, so that those of an odd one tell it from others.
+    """
+    return f"//{quote(name, errors='surrogateescape')}" if is_odd(name) else name
 
 
 def watched_problems(watched: Watched, where: str = "") -> list[str]:
@@ -81,7 +102,8 @@ def matches(watched: Watched, name: str) -> bool:
     Whether a reported name counts.
 
     The directory is cut off as it is written, so that a name keeps a leading slash where the
-    directory is written without a trailing one (as in Argo Events).
+    directory is written without a trailing one (as in Argo Events).  A byte that is not UTF-8 is a
+    U+FFFD for a pattern, and equal to nothing that a manifest can say.
     """
     relative = name.removeprefix(watched.directory)
     if watched.path:

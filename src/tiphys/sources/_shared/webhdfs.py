@@ -43,8 +43,8 @@ class NameNodes:
         self._session = session
         self._addresses = deque(addresses)
         self._user = user
-        hosts = ", ".join(address.authority for address in addresses)
-        self._name = f"HDFS at {hosts}"
+        hosts = (f"{address.host_subcomponent}:{address.port}" for address in addresses)
+        self._name = f"HDFS at {', '.join(hosts)}"
 
     async def walk(self, directory: str) -> dict[str, FileStatus]:
         """All files in *directory* and below, by path; raises :exc:`SourceError`."""

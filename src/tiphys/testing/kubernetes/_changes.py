@@ -36,11 +36,13 @@ APPLY = "application/apply-patch+yaml"
 class Change:
     """One patch; *fields* are those that an apply makes the manager's own."""
 
-    def __init__(self, kind: Kind, content_type: str, body: Any) -> None:
+    def __init__(self, kind: Kind, content_type: str, body: Any, subresource: str = "") -> None:
         self.body = body
         self.creates = content_type == APPLY
         self.operation = "Apply" if self.creates else "Update"
-        self.fields: set[Path] | None = tracked(body, kind.type) if self.creates else None
+        self.fields: set[Path] | None = None
+        if self.creates:
+            self.fields = tracked(_writable(body, kind, subresource), kind.type)
         self._kind = kind
         self._content_type = content_type
 
@@ -70,17 +72,13 @@ class Change:
     ) -> None:
         """Note who owns what after an apply.  Raises a 409 where it takes from others."""
         assert self.fields is not None
+        ownership.booked(
+            manager, _writable(old, self._kind, manager.subresource), self._kind.type, moment
+        )
         conflicts = ownership.conflicts(manager, old, new, self._kind.type)
         if conflicts and not force:
             raise apply_conflict(conflicts)
         ownership.applied(manager, self.fields, old, new, self._kind.type, moment)
-
-    def first_entries(self, manager: Manager, moment: str) -> list[Object]:
-        """The managed fields of an object that an apply created."""
-        ownership = Ownership({})
-        assert self.fields is not None
-        ownership.applied(manager, self.fields, {}, {}, self._kind.type, moment)
-        return ownership.written()
 
 
 def read_patch(request: Request, kind: Kind, body: Any) -> Change:
@@ -101,7 +99,16 @@ def read_patch(request: Request, kind: Kind, body: Any) -> Change:
             "error decoding patch: json: cannot unmarshal array into Go value of type "
             "map[string]interface {}"
         )
-    return Change(kind, content_type, body)
+    return Change(kind, content_type, body, request.subresource)
+
+
+def _writable(obj: Object, kind: Kind, subresource: str) -> Object:
+    """*obj* without what a write leaves alone that is to it or to its status."""
+    if subresource == "status":
+        apart = {"spec", "metadata"} if kind.custom else {"spec"}
+    else:
+        apart = {"status"} & set(kind.subresources)
+    return {key: value for key, value in obj.items() if key not in apart}
 
 
 def _check_apply(request: Request, kind: Kind, body: Any) -> None:

@@ -23,6 +23,7 @@ from tiphys.testing.kubernetes._answers import (
 )
 from tiphys.testing.kubernetes._catalog import REVIEWS, VERSION, Catalog
 from tiphys.testing.kubernetes._kinds import Kind, Kinds
+from tiphys.testing.kubernetes._lifecycle import JOBS
 from tiphys.testing.kubernetes._lists import listed
 from tiphys.testing.kubernetes._problems import Problem
 from tiphys.testing.kubernetes._protobuf import CONTENT_TYPE, decode_protobuf
@@ -34,6 +35,10 @@ from tiphys.testing.kubernetes._watches import WatchStream
 
 READABLE = ("application/json", "application/yaml", CONTENT_TYPE)
 ACCEPTABLE = {"", "*/*", "application/*", "application/json"}
+ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+    "to remove them or set propagationPolicy=Orphan to suppress this warning"
+)
 HEALTH = ("/healthz", "/livez", "/readyz")
 
 
@@ -112,8 +117,7 @@ class Handlers:
         if request.verb == "list":
             return self._list(request, kind)
         if request.verb == "delete":
-            options = read_body(request) if request.body else {}
-            answer, _ = self._registry.delete(request, kind, _delete_options(request, options))
+            answer, _ = self._registry.delete(request, kind, _delete_options(request, kind))
             return Answer(body=answer)
         if request.verb == "deletecollection":
             return self._delete_all(request, kind)
@@ -122,6 +126,7 @@ class Handlers:
         return self._written(request, kind)
 
     def _written(self, request: Request, kind: Kind) -> Answer:
+        request.check_options()
         body = read_body(request)
         if request.verb == "create":
             return self._shown(request, kind, self._registry.create(request, kind, body), 201)
@@ -151,7 +156,7 @@ class Handlers:
         return self._written(request, kind)
 
     def _delete_all(self, request: Request, kind: Kind) -> Answer:
-        options = _delete_options(request, read_body(request) if request.body else {})
+        options = _delete_options(request, kind)
         page = listed(request, kind, self._store)
         for item in page["items"]:
             one = dataclasses.replace(request, name=item["metadata"]["name"],
@@ -263,7 +268,9 @@ def _check_accept(request: Request) -> None:
         raise ApiError(406, "NotAcceptable", message, {})
 
 
-def _delete_options(request: Request, body: Any) -> Object:
+def _delete_options(request: Request, kind: Kind) -> Object:
+    """The options of a deletion, of which a Job gets a warning where they say too little."""
+    body = read_body(request) if request.body else {}
     options: Object = dict(body) if isinstance(body, dict) else {}
     for name in ("propagationPolicy", "gracePeriodSeconds"):
         if (value := request.query.get(name)) is not None:
@@ -273,6 +280,8 @@ def _delete_options(request: Request, body: Any) -> Object:
         allowed = ("Foreground", "Background", "Orphan", "nil")
         problem = Problem.unsupported("propagationPolicy", policy, allowed)
         raise option_error("DeleteOptions", problem)
+    if kind.key == JOBS and not policy:
+        request.warnings.append(ORPHANS)
     return options
 
 

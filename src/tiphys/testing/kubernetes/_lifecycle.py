@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from tiphys.testing.kubernetes._answers import ApiError, bad_request, conflict, invalid
 from tiphys.testing.kubernetes._decode import clone
 from tiphys.testing.kubernetes._kinds import Kind
-from tiphys.testing.kubernetes._problems import Problem
+from tiphys.testing.kubernetes._problems import Problem, quoted
 from tiphys.testing.kubernetes._requests import Request
 
 Object = dict[str, Any]
@@ -33,6 +34,15 @@ def now() -> str:
 def metadata_of(obj: Object) -> Object:
     metadata: Object = obj.setdefault("metadata", {})
     return metadata
+
+
+def version_of(metadata: Object) -> int:
+    """The resource version; 0 where none is given.  Raises a 500 for what is no number."""
+    text = metadata.get("resourceVersion") or "0"
+    if not re.fullmatch("[0-9]+", text):
+        message = f"strconv.ParseUint: parsing {quoted(text)}: invalid syntax"
+        raise ApiError(500, "", message)
+    return int(text)
 
 
 def check_place(request: Request, kind: Kind, metadata: Object) -> None:

@@ -22,6 +22,7 @@ from tiphys.testing.kubernetes._fields import (
 from tiphys.testing.kubernetes._types import Type
 
 Object = dict[str, Any]
+BEFORE = "before-first-apply"  # who owns what nobody did when something is applied first
 _UNTRACKED = frozenset(
     [("f:apiVersion",), ("f:kind",), ("f:metadata",)]
     + [
@@ -66,12 +67,30 @@ class Ownership:
             self._sets[manager] = from_v1(entry.get("fieldsV1") or {})
             self._times[manager] = entry.get("time", "")
 
+    @classmethod
+    def given(cls, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ownership:
+        """
+        What an update starts with: the entries that *new* brings, else those of *old*.
+
+        One empty entry means none at all.
+        """
+        entries = (new.get("metadata") or {}).get("managedFields") or []
+        if entries == [{}]:
+            return cls({})
+        return cls(new) if entries and all(map(_complete, entries)) else cls(old)
+
     def of(self, manager: Manager) -> set[Path]:
         """The fields of *manager*."""
         return self._sets.get(manager, set())
 
     def updated(self, manager: Manager, old: Object, new: Object, kind: Type, now: str) -> None:
-        """*manager* wrote *new* over *old*: it owns what it changed, and nobody else does."""
+        """
+        *manager* wrote *new* over *old*: it owns what it changed, and nobody else does.
+
+        Of an object that nobody owns anything of, nothing is tracked before the first apply.
+        """
+        if old and not self._sets:
+            return
         changes = compare(old, new, kind)
         touched = (changes.added | changes.modified) - _UNTRACKED
         self._take(manager, touched, changes.removed)
@@ -79,6 +98,12 @@ class Ownership:
         if mine != self.of(manager) or touched:
             self._times[manager] = now
         self._set(manager, mine)
+
+    def booked(self, manager: Manager, old: Object, kind: Type, now: str) -> None:
+        """Before *manager* applies: what nobody owns gets an owner."""
+        if not self._sets:
+            before = dataclasses.replace(manager, name=BEFORE, operation="Update")
+            self.updated(before, {}, old, kind, now)
 
     def applied(
         self, manager: Manager, mine: set[Path], old: Object, new: Object, kind: Type, now: str
@@ -135,6 +160,15 @@ class Ownership:
             self._times.setdefault(manager, "")
         else:
             self._sets.pop(manager, None)
+
+
+def _complete(entry: Mapping[str, Any]) -> bool:
+    """Whether a server can read an entry."""
+    return (
+        entry.get("operation") in ("Apply", "Update")
+        and bool(entry.get("apiVersion"))
+        and entry.get("fieldsType") == "FieldsV1"
+    )
 
 
 def tracked(config: Object, kind: Type) -> set[Path]:

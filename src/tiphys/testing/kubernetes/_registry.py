@@ -36,6 +36,7 @@ from tiphys.testing.kubernetes._lifecycle import (
     now,
     presented,
     same,
+    version_of,
 )
 from tiphys.testing.kubernetes._managers import Manager, Ownership
 from tiphys.testing.kubernetes._problems import Problem
@@ -45,6 +46,7 @@ from tiphys.testing.kubernetes._validation import change_problems, problems
 
 GENERATED_TRIES = 8
 PODS = "/pods"
+IMMORTAL = ("default", "kube-public", "kube-system")  # namespaces
 Listener = Callable[[Kind, Object | None, Object | None], None]
 
 
@@ -85,7 +87,7 @@ class Registry:
                 self._admit(request, kind, metadata)
                 return self._create(request, kind, obj)
             raise not_found(kind, request.name)
-        if not metadata.get("resourceVersion") and not kind.free:
+        if not version_of(metadata) and not kind.free:
             text = "must be specified for an update"
             problem = Problem.invalid("metadata.resourceVersion", 0, text)
             raise invalid(dataclasses.replace(kind, kind=kind.plural), request.name, [problem])
@@ -114,6 +116,8 @@ class Registry:
     def delete(self, request: Request, kind: Kind, options: Object) -> tuple[Object, bool]:
         """DELETE of an object: the answer, and whether it is gone already."""
         key = (request.namespace, request.name)
+        if kind.key == NAMESPACES and request.name in IMMORTAL:
+            raise forbidden(kind, request.name, "this namespace may not be deleted")
         old = self._stored(kind, key)
         check_preconditions(kind, old, options.get("preconditions") or {})
         dry = request.dry_run or "All" in (options.get("dryRun") or [])
@@ -137,7 +141,9 @@ class Registry:
         self._put(kind, key, obj)
         self._remove_if_done(kind, key)
 
-    def _create(self, request: Request, kind: Kind, obj: Object) -> Object:
+    def _create(
+        self, request: Request, kind: Kind, obj: Object, change: Change | None = None
+    ) -> Object:
         prefix = obj["metadata"].get("generateName", "")
         if prefix and not obj["metadata"].get("name"):
             obj["metadata"]["name"] = self._free_name(request, kind, prefix)
@@ -153,10 +159,9 @@ class Registry:
         if "status" in kind.subresources:
             obj.pop("status", None)
         self._defaults.fill(kind, obj)
-        manager = Manager(request.manager, "Update", kind.api_version)
-        ownership = Ownership({})
-        ownership.updated(manager, {}, obj, kind.type, now())
-        _note_managers(metadata, ownership)
+        operation = "Update" if change is None else change.operation
+        manager = Manager(request.manager, operation, kind.api_version)
+        self._own(request, kind, {}, obj, manager, change)
         if kind.key == PODS:
             self._check_account(kind, request.namespace, obj)
         self._defaults.allocate(kind, obj)
@@ -181,15 +186,14 @@ class Registry:
         metadata = metadata_of(obj)
         _check_name(request, metadata)
         check_place(request, kind, metadata)
+        if uid := metadata.get("uid"):
+            raise conflict(
+                kind, request.name,
+                f"uid mismatch: the provided object specified uid {uid}, and no existing object "
+                "was found",
+            )  # fmt: skip
         self._admit(request, kind, metadata)
-        made = self._create(request, kind, obj)
-        if request.dry_run:
-            return made
-        key = (request.namespace, request.name)
-        stored = self._stored(kind, key)
-        manager = Manager(request.manager, "Apply", kind.api_version)
-        stored["metadata"]["managedFields"] = change.first_entries(manager, now())
-        return presented(stored, kind)
+        return self._create(request, kind, obj, change)
 
     def _write(
         self,
@@ -203,14 +207,15 @@ class Registry:
         """Store *obj* over *old*, unless that says the same."""
         metadata = obj["metadata"]
         name, key = request.name, (request.namespace, request.name)
-        uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+        uid = metadata.get("uid")
         if uid and uid != old["metadata"]["uid"]:
             raise conflict(
                 kind, name,
                 f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
                 f"{old['metadata']['uid']}",
             )  # fmt: skip
-        if version and version != old["metadata"]["resourceVersion"]:
+        version = version_of(metadata)
+        if version and version != version_of(old["metadata"]):
             raise conflict(kind, name)
         new = kept(request, kind, old, obj)
         self._defaults.fill(kind, new)
@@ -236,7 +241,7 @@ class Registry:
         manager: Manager,
         change: Change | None,
     ) -> None:
-        ownership = Ownership(old)
+        ownership = Ownership(old) if request.subresource else Ownership.given(old, new)
         if change is not None and change.fields is not None:
             force = request.query.get("force") == "true"
             change.settle(ownership, manager, old, new, force=force, moment=now())

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from tiphys.testing.kubernetes._answers import ApiError, option_error
 from tiphys.testing.kubernetes._problems import Problem
 
+LONGEST = 128  # bytes of the name of a field manager
+VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 METHODS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -55,16 +57,26 @@ class Request:
         """Whether changes are to be sent."""
         return self.query.get("watch", "false") in ("true", "1", "")
 
+    def check_options(self) -> None:
+        """Raise a 422 for options of a write that make no sense."""
+        if len(self.query.get("fieldManager", "").encode()) > LONGEST:
+            message = f"Too long: may not be more than {LONGEST} bytes"
+            raise self._refused(Problem("FieldValueTooLong", "fieldManager", message))
+        value = self.query.get("fieldValidation", "")
+        if value not in VALIDATIONS:
+            raise self._refused(Problem.unsupported("fieldValidation", value, VALIDATIONS))
+
+    def _refused(self, problem: Problem) -> ApiError:
+        kind = {"POST": "Create", "PUT": "Update", "PATCH": "Patch"}.get(self.method, "Delete")
+        return option_error(f"{kind}Options", problem)
+
     @property
     def dry_run(self) -> bool:
         """Whether nothing is to be stored.  Raises a 422 for unknown values."""
         value = self.query.get("dryRun", "")
         if value not in ("", "All"):
-            kind = {"POST": "Create", "PUT": "Update", "PATCH": "Patch"}.get(self.method, "Delete")
             message = f'Unsupported value: ["{value}"]: supported values: "All"'
-            raise option_error(
-                f"{kind}Options", Problem("FieldValueNotSupported", "dryRun", message)
-            )
+            raise self._refused(Problem("FieldValueNotSupported", "dryRun", message))
         return value == "All"
 
     @property

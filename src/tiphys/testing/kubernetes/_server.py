@@ -199,7 +199,7 @@ class APIServer:
             user = self._user(http)
             request = Request(
                 method=http.method, path=http.path, query=dict(http.query), user=user,
-                agent=http.headers.get("User-Agent", ""), body=await http.read(),
+                agent=http.headers.get("User-Agent", ""), body=await _body(http),
                 content_type=http.headers.get("Content-Type", ""),
                 accept=http.headers.get("Accept", ""),
             )  # fmt: skip
@@ -248,6 +248,15 @@ def find_cluster_of(document: Mapping[str, Any]) -> Cluster:
         file.write(json.dumps(document))
         file.flush()
         return find_cluster(Path(file.name))
+
+
+async def _body(http: web.Request) -> bytes:
+    """Raises a 413 for what is too large."""
+    try:
+        return await http.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        message = f"Request entity too large: limit is {BODY}"
+        raise ApiError(413, "RequestEntityTooLarge", message) from error
 
 
 def _response(answer: Answer, warnings: Sequence[str]) -> web.Response:

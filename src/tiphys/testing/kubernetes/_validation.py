@@ -21,6 +21,10 @@ ChangeRule = Callable[[Object, Object], Iterator[Problem]]
 RBAC = "rbac.authorization.k8s.io"
 IMMUTABLE = "field is immutable"
 SIZE = 1024 * 1024
+COUNTS = (  # of a Job
+    "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit",
+    "ttlSecondsAfterFinished",
+)  # fmt: skip
 
 
 def problems(kind: Kind, obj: Object) -> Iterator[Problem]:
@@ -141,9 +145,7 @@ def _workload(obj: Object) -> Iterator[Problem]:
             "FieldValueInvalid", "spec.template.metadata.labels",
             f"Invalid value: {shown}: `selector` does not match template `labels`",
         )  # fmt: skip
-    if isinstance(replicas := spec.get("replicas"), int) and replicas < 0:
-        text = "must be greater than or equal to 0"
-        yield Problem.invalid("spec.replicas", replicas, text)
+    yield from _negative(spec, "replicas", "spec")
     yield from template_problems(template, "spec.template", ends=False)
 
 
@@ -168,7 +170,19 @@ def _fixed_stateful_set(old: Object, new: Object) -> Iterator[Problem]:
 
 
 def _job(obj: Object) -> Iterator[Problem]:
-    yield from template_problems(obj["spec"]["template"], "spec.template", ends=True)
+    return _job_spec(obj["spec"], "spec")
+
+
+def _job_spec(spec: Object, path: str) -> Iterator[Problem]:
+    for field in COUNTS:
+        yield from _negative(spec, field, path)
+    yield from template_problems(spec["template"], f"{path}.template", ends=True)
+
+
+def _negative(spec: Object, field: str, path: str) -> Iterator[Problem]:
+    value = spec.get(field)
+    if isinstance(value, int) and value < 0:
+        yield Problem.invalid(f"{path}.{field}", value, "must be greater than or equal to 0")
 
 
 def _fixed_job(old: Object, new: Object) -> Iterator[Problem]:
@@ -191,9 +205,7 @@ def _cron_job(obj: Object) -> Iterator[Problem]:
         yield Problem.unsupported(
             "spec.concurrencyPolicy", spec["concurrencyPolicy"], ("Allow", "Forbid", "Replace")
         )
-    yield from template_problems(
-        spec["jobTemplate"]["spec"]["template"], "spec.jobTemplate.spec.template", ends=True,
-    )  # fmt: skip
+    yield from _job_spec(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
 
 
 def _claim(obj: Object) -> Iterator[Problem]:
@@ -260,9 +272,7 @@ def _lease(obj: Object) -> Iterator[Problem]:
     seconds = spec.get("leaseDurationSeconds")
     if seconds is not None and seconds <= 0:
         yield Problem.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")
-    if (spec.get("leaseTransitions") or 0) < 0:
-        text = "must be greater than or equal to 0"
-        yield Problem.invalid("spec.leaseTransitions", spec["leaseTransitions"], text)
+    yield from _negative(spec, "leaseTransitions", "spec")
 
 
 def _event(obj: Object) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import aiohttp
 
 from tiphys.errors import TriggerError
+from tiphys.system import without_login
 
 T = TypeVar("T")
 TIMEOUT = aiohttp.ClientTimeout(total=60)
@@ -30,5 +31,11 @@ async def reached(what: str, call: Callable[[], Awaitable[T]]) -> T:
     except TimeoutError as error:
         raise TriggerError(f"no answer from {what} in time") from error
     except (aiohttp.ClientError, OSError) as error:
-        cause = getattr(error, "os_error", None) or error
-        raise TriggerError(f"no answer from {what}: {cause or type(error).__name__}") from error
+        raise TriggerError(f"no answer from {what}: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """Why there is no answer, without the words of the library around it, and without a login."""
+    text = str(getattr(error, "os_error", None) or error) or type(error).__name__
+    quotes_address = isinstance(error, ValueError | aiohttp.NonHttpUrlClientError)
+    return without_login(text) if quotes_address else text

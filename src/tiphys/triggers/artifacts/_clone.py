@@ -20,7 +20,6 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import urllib3
 from dulwich.client import (
@@ -36,6 +35,7 @@ from dulwich.objects import S_ISGITLINK, Blob, Commit, ObjectID, Tag, Tree
 from dulwich.repo import Repo
 
 from tiphys.errors import TriggerError
+from tiphys.system import without_login
 from tiphys.triggers.artifacts._limits import MAX_BYTES, too_large
 
 MAX_PACK = 512 * 1024 * 1024  # bytes of a repository that are transferred
@@ -72,15 +72,7 @@ def content(
             for name in names:
                 if (commit := found.get(name)) is not None:  # type: ignore[call-overload]  # a kind of bytes
                     return _remembered(client, place, address, commit, path, directory)
-    raise TriggerError(f"{shown(addresses[-1])} has no {refs[0]}", retryable=False)
-
-
-def shown(address: str) -> str:
-    """The address for people, without a password."""
-    if "://" not in address:
-        return address
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    raise TriggerError(f"{without_login(addresses[-1])} has no {refs[0]}", retryable=False)
 
 
 def _remembered(
@@ -255,7 +247,7 @@ def _key_file(key: str) -> Iterator[str | None]:
 @contextlib.contextmanager
 def _failures(address: str) -> Iterator[None]:
     """Say in words what is wrong with a repository."""
-    place = shown(address)
+    place = without_login(address)
     try:
         yield
     except HTTPUnauthorized as error:

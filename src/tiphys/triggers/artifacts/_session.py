@@ -39,8 +39,3 @@ async def check_addresses(host: str, egress: Egress) -> None:
     if not all(egress.permits(str(address[4][0])) for address in found):
         message = f"{host} leads to addresses that actions may not reach"
         raise TriggerError(message, retryable=False)
-
-
-def reason(error: Exception) -> str:
-    """Why there is no answer, without the words of the library around it."""
-    return str(getattr(error, "os_error", None) or error) or type(error).__name__

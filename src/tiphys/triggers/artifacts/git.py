@@ -11,6 +11,7 @@ from pydantic import Field
 
 from tiphys.errors import MissingExtraError, TriggerError
 from tiphys.manifests.common import BasicAuth, Block, SecretRef
+from tiphys.system import without_login
 from tiphys.triggers._base import TriggerContext
 from tiphys.triggers._shared.secrets import retrieving
 from tiphys.triggers.artifacts._github_app import installation_token
@@ -123,14 +124,22 @@ async def read(artifact: GitArtifact, ctx: TriggerContext, *, seconds: float = S
                 artifact.clone_directory,
             )
     except TimeoutError as error:
-        message = f"{_clone.shown(artifact.url)} was not read within {seconds:g} s"
+        message = f"{without_login(artifact.url)} was not read within {seconds:g} s"
         raise TriggerError(message) from error
 
 
 def _host(address: str) -> str:
-    """The server of a repository; empty where it is on this machine's disk."""
+    """
+    The server of a repository; empty where it is on this machine's disk.
+
+    Raises :exc:`TriggerError` for what cannot be understood.
+    """
     if _SCHEME.match(address):
-        return urlsplit(address).hostname or ""
+        try:
+            return urlsplit(address).hostname or ""
+        except ValueError:
+            message = f"{without_login(address)!r} is no address"
+            raise TriggerError(message, retryable=False) from None
     return address.partition(":")[0].rpartition("@")[2] if ":" in address else ""
 
 

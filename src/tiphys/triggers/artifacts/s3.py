@@ -16,10 +16,12 @@ from yarl import URL
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import TLS, Block, SecretRef
+from tiphys.system import without_login
 from tiphys.triggers._base import TriggerContext
+from tiphys.triggers._shared.http_client import reason
 from tiphys.triggers._shared.secrets import retrieving
 from tiphys.triggers.artifacts._limits import SECONDS, limited
-from tiphys.triggers.artifacts._session import check_host, guarded_session, reason
+from tiphys.triggers.artifacts._session import check_host, guarded_session
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 DEFAULT_REGION = "us-east-1"
@@ -70,6 +72,7 @@ async def read(artifact: S3Artifact, ctx: TriggerContext, *, seconds: float = SE
     with retrieving("credentials of source.s3"):
         keys = await _keys(artifact, ctx)
         context = await _context(artifact, ctx)
+    place = without_login(artifact.endpoint)
     try:
         async with (
             asyncio.timeout(seconds),
@@ -78,9 +81,9 @@ async def read(artifact: S3Artifact, ctx: TriggerContext, *, seconds: float = SE
             check_host(_url(artifact), ctx.egress)
             return await _read(session, artifact, keys, ctx)
     except TimeoutError as error:
-        raise TriggerError(f"{artifact.endpoint} did not answer within {seconds:g} s") from error
+        raise TriggerError(f"{place} did not answer within {seconds:g} s") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise TriggerError(f"no answer from {artifact.endpoint}: {reason(error)}") from error
+        raise TriggerError(f"no answer from {place}: {reason(error)}") from error
 
 
 def signed_headers(

@@ -10,10 +10,12 @@ from yarl import URL
 
 from tiphys.errors import TriggerError
 from tiphys.manifests.common import Block
+from tiphys.system import without_login
 from tiphys.triggers._base import TriggerContext
 from tiphys.triggers._egress import Egress
+from tiphys.triggers._shared.http_client import reason
 from tiphys.triggers.artifacts._limits import SECONDS, limited
-from tiphys.triggers.artifacts._session import check_host, guarded_session, reason
+from tiphys.triggers.artifacts._session import check_host, guarded_session
 
 MAX_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -76,4 +78,4 @@ def _without_password(address: str) -> str:
     try:
         return str(URL(address).with_user(None).with_query(None))
     except ValueError:
-        return address.partition("?")[0].rpartition("@")[2]
+        return without_login(address)

@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 from aiohttp import web
@@ -56,6 +57,7 @@ class Provider:
         self._ids = itertools.count(100)
         self._failures: list[Failure] = []
         self._together: asyncio.Barrier | None = None
+        self._held: list[tuple[Callable[[Call], bool], asyncio.Event]] = []
         app = web.Application(middlewares=[self._note])
         self.routes(app.router)
         self._runner = web.AppRunner(app, access_log=None)
@@ -100,6 +102,16 @@ class Provider:
         """Answer the next *count* look-ups at the same time, before anything else happens."""
         self._together = asyncio.Barrier(count)
 
+    @contextmanager
+    def holding(self, applies: Callable[[Call], bool]) -> Iterator[asyncio.Event]:
+        """Do what some calls ask for, but answer them only once the event is set, or at the end."""
+        released = asyncio.Event()
+        self._held.append((applies, released))
+        try:
+            yield released
+        finally:
+            released.set()
+
     def count(self, method: str, ending: str = "") -> int:
         """How many calls of a method there were to paths that end so."""
         return sum(call.method == method and call.path.endswith(ending) for call in self.calls)
@@ -140,7 +152,11 @@ class Provider:
             if await barrier.wait() == 0:
                 self._together = None
             return response
-        return await handler(request)
+        response = await handler(request)
+        for applies, released in self._held:
+            if applies(call):
+                await released.wait()
+        return response
 
 
 def answer(status: int, body: Any = None, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from tests.unit.sensors.flow.conftest import World, dependency, timed
+from tests.unit.sensors.flow.conftest import World, dependency, seconds, timed
+from tiphys.bus.memory import MemoryState
+from tiphys.sensors.decisions import unnoted
+from tiphys.sensors.flow.absence import Absence
+from tiphys.sensors.flow.control import FlowControl
+from tiphys.sensors.flow.item import Item
+from tiphys.sensors.flow.memory import Memory
+from tiphys.sensors.flow.waiting import WaitingActions
+from tiphys.testing.clock import VirtualClock
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def orders(**more: Any) -> dict[str, Any]:
@@ -111,3 +122,47 @@ async def test_a_condition_with_and_arms_when_it_is_complete(world: World) -> No
         await world.at(15)
 
     assert [a.data for a in world.acted] == [{"a": {"n": 1}, "b": {"n": 2}}]
+
+
+async def test_awaited_events_of_a_backlog_disarm_however_many_are_read_first(
+    world: World,
+) -> None:
+    async with world.running(timed(absence={"dependency": "b", "after": "3s"})) as sensor:
+        await sensor.pause()
+        for n in range(60):
+            await world.publish("a", n=n)
+        await world.publish("b")
+        await world.at(4)
+        for _ in range(60):
+            await world.publish("b")
+        await world.at(100)
+        await sensor.resume()
+        await world.at(200)
+
+    assert world.acted == []
+
+
+async def test_an_awaited_event_is_known_until_everything_before_it_has_been_read() -> None:
+    """However long that takes."""
+    clock, state = VirtualClock(START), MemoryState()
+    released: list[Item] = []
+    control = FlowControl(
+        lambda: [Absence(10, Memory(state, "t/absence", "s", in_chunk=1))],
+        WaitingActions(state, "t/waiting", clock),
+        release=released.append,
+        note=unnoted,
+        clock=clock,
+    )
+    await control.open(frozenset())
+    await control.came("", START + seconds(5), 2)
+    clock.jump(10_000)
+    await control.came("", START + seconds(10_000), 3)
+    assert not await control.offer(Item("1", START, 1, {}))
+
+    assert await state.keys("t/waiting") == []
+    assert control.next_due() is not None
+    clock.jump(10_000)
+    await control.ripen(clock.now())
+    assert released == []
+    assert await state.keys() == []
+    assert control.next_due() is None

@@ -35,6 +35,15 @@ ARRIVALS: st.SearchStrategy[Arrivals] = st.lists(
 ).map(lambda gaps: _summed(gaps))
 RESTARTS = st.sets(st.integers(0, 30))
 
+Late = list[tuple[int, int, str]]
+# When each is read, when the bus stored it, and its key: subscriptions are read side by side.
+LATE: st.SearchStrategy[Late] = st.lists(
+    st.tuples(st.integers(0, 15), st.just(0) | st.integers(0, 60), st.sampled_from("xy")),
+    max_size=30,
+).map(lambda entries: _delayed(entries))
+# At which arrivals an earlier message comes again, and which one.
+AGAIN = st.dictionaries(st.integers(1, 30), st.integers(0, 29))
+
 
 def _summed(gaps: Arrivals) -> Arrivals:
     """Moments from the gaps between them."""
@@ -43,6 +52,15 @@ def _summed(gaps: Arrivals) -> Arrivals:
         moment += gap
         summed.append((moment, key))
     return summed
+
+
+def _delayed(entries: Late) -> Late:
+    """Moments from the gaps between the arrivals, and the delays."""
+    summed = _summed([(gap, key) for gap, _, key in entries])
+    return [
+        (read, read - delay, key)
+        for (read, key), (_, delay, _) in zip(summed, entries, strict=True)
+    ]
 
 
 def at(seconds: float) -> datetime:
@@ -77,7 +95,8 @@ class Run:
         if self.stage.memory is not None:
             await self.stage.memory.load()
         for one in sorted(self.waiting.values(), key=lambda one: one.order):
-            await self.apply(self.stage.offer(one, at(now)), now)
+            stored = dataclasses.replace(one, stage=self.stage.name)
+            await self.apply(self.stage.offer(stored, at(now)), now)
 
     async def apply(self, effects: Effects, now: int) -> None:
         if self.stage.memory is not None:
@@ -95,16 +114,24 @@ class Run:
             await self.apply(self.stage.ripen(due, due), second)
 
     async def offer(self, one: Item, now: int) -> None:
+        if one.id in self.waiting:
+            return  # as control does
         self.waiting[one.id] = one
         await self.apply(self.stage.offer(one, at(now)), now)
 
     async def through(self, arrivals: Arrivals, restarts: set[int]) -> None:
+        await self.through_late([(moment, moment, key) for moment, key in arrivals], restarts, {})
+
+    async def through_late(self, arrivals: Late, restarts: set[int], again: dict[int, int]) -> None:
+        items = [item(n, moment, key) for n, (_, moment, key) in enumerate(arrivals)]
         await self.start(0)
-        for number, (moment, key) in enumerate(arrivals):
-            await self.ripen(moment)
+        for number, (read, _, _) in enumerate(arrivals):
+            await self.ripen(read)
             if number in restarts:
-                await self.start(moment)
-            await self.offer(item(number, moment, key), moment)
+                await self.start(read)
+            if number in again:
+                await self.offer(items[again[number] % number], read)
+            await self.offer(items[number], read)
         await self.ripen(100_000)
 
 
@@ -125,11 +152,21 @@ def by_key(arrivals: Arrivals) -> dict[str, list[tuple[int, int]]]:
     return found
 
 
+def debounce(state: MemoryState) -> Stage:
+    """The mechanism."""
+    return Debounce(PERIOD, Memory(state, "t/d", "s", in_chunk=2))
+
+
+def leading(state: MemoryState) -> Stage:
+    """The mechanism."""
+    return LeadingDebounce(PERIOD, Memory(state, "t/d", "s", in_chunk=2))
+
+
 @given(ARRIVALS, RESTARTS)
 def test_debounce_passes_whatever_nothing_follows_within_the_period(
     arrivals: Arrivals, restarts: set[int]
 ) -> None:
-    machine = Run(lambda _: Debounce(PERIOD))
+    machine = Run(debounce)
     run(machine.through(arrivals, restarts))
 
     expected = []
@@ -143,11 +180,53 @@ def test_debounce_passes_whatever_nothing_follows_within_the_period(
     assert machine.waiting == {}
 
 
+@given(LATE, RESTARTS, AGAIN)
+def test_debounce_passes_what_comes_late_unless_something_is_known_to_follow_it(
+    arrivals: Late, restarts: set[int], again: dict[int, int]
+) -> None:
+    machine = Run(debounce)
+    run(machine.through_late(arrivals, restarts, again))
+
+    expected = []
+    for number, (_, moment, key) in enumerate(arrivals):
+        later = range(number + 1, len(arrivals))
+        decided = next((n for n in later if arrivals[n][0] >= moment + PERIOD), len(arrivals))
+        if not any(
+            other == key and (moment, number) < (when, n) and when < moment + PERIOD
+            for n, (_, when, other) in enumerate(arrivals[:decided])
+        ):
+            expected.append((moment + PERIOD, number))
+    assert sorted(machine.passed) == sorted(expected)
+    assert len(machine.passed) + len(set(machine.dropped) - _numbers(machine)) == len(arrivals)
+    assert machine.waiting == {}
+
+
+@given(LATE, RESTARTS, AGAIN)
+def test_leading_debounce_passes_what_comes_late_unless_something_close_is_known(
+    arrivals: Late, restarts: set[int], again: dict[int, int]
+) -> None:
+    machine = Run(leading)
+    run(machine.through_late(arrivals, restarts, again))
+
+    expected = set()
+    for number, (_, moment, key) in enumerate(arrivals):
+        known = [when for _, when, other in arrivals[:number] if other == key]
+        if all(abs(when - moment) >= PERIOD for when in known):
+            expected.add(number)
+    assert _numbers(machine) == expected
+    assert set(machine.dropped) == set(range(len(arrivals))) - expected
+
+
+def _numbers(machine: Run) -> set[int]:
+    """What passed, however often."""
+    return {number for _, number in machine.passed}
+
+
 @given(ARRIVALS, RESTARTS)
 def test_leading_debounce_passes_whatever_follows_nothing_within_the_period(
     arrivals: Arrivals, restarts: set[int]
 ) -> None:
-    machine = Run(lambda state: LeadingDebounce(PERIOD, Memory(state, "t/d", "s", in_chunk=2)))
+    machine = Run(leading)
     run(machine.through(arrivals, restarts))
 
     expected = []
@@ -252,7 +331,7 @@ def test_absence_passes_whatever_nothing_awaited_follows_in_time(
                 await machine.offer(item(number, moment, key), moment)
             else:
                 assert isinstance(machine.stage, Absence)
-                await machine.apply(machine.stage.came(key, at(moment), number), moment)
+                await machine.apply(machine.stage.came(key, at(moment), number, at(moment)), moment)
         await machine.ripen(100_000)
 
     run(both())
@@ -270,11 +349,18 @@ def test_absence_passes_whatever_nothing_awaited_follows_in_time(
     assert len(machine.passed) + len(machine.dropped) == len(arrivals)
 
 
-@given(ARRIVALS)
-def test_a_backlog_that_is_read_late_is_debounced_as_it_would_have_been(arrivals: Arrivals) -> None:
-    live, late = Debounce(PERIOD), Debounce(PERIOD)
+@given(ARRIVALS.flatmap(lambda a: st.tuples(st.just(a), st.permutations(range(len(a))))))
+def test_a_backlog_that_is_read_in_any_order_is_debounced_as_it_would_have_been(
+    given_arrivals: tuple[Arrivals, list[int]],
+) -> None:
+    arrivals, order = given_arrivals
+    live, late = debounce(MemoryState()), debounce(MemoryState())
+    for number in order:
+        moment, key = arrivals[number]
+        assert late.offer(item(number, moment, key), at(1000)).passed == []
 
-    assert _groups(live, arrivals, on_time=True) == _groups(late, arrivals, on_time=False)
+    passed = late.ripen(at(100_000), at(100_000)).passed
+    assert _groups(live, arrivals, on_time=True) == sorted((one.id,) for one in passed)
 
 
 @given(ARRIVALS, st.integers(1, 5))
@@ -298,25 +384,33 @@ def _groups(machine: Stage, arrivals: Arrivals, *, on_time: bool) -> list[tuple[
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=20, unique=True).flatmap(
+    st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=60, unique=True).flatmap(
         lambda events: st.tuples(st.just(sorted(events)), st.permutations(range(len(events))))
-    )
+    ),
+    RESTARTS,
 )
 def test_absence_does_not_depend_on_the_order_in_which_a_backlog_is_read(
-    given_events: tuple[list[tuple[int, bool]], list[int]],
+    given_events: tuple[list[tuple[int, bool]], list[int]], restarts: set[int]
 ) -> None:
     events, order = given_events
-    machine = Absence(PERIOD, Memory(MemoryState(), "t/a", "s"))
-    for number in order:
-        moment, arms = events[number]
-        if arms:
-            machine.offer(item(number, moment, "x"), at(0))
-        else:
-            machine.came("x", at(moment), number)
+    machine = Run(lambda state: Absence(PERIOD, Memory(state, "t/a", "s", in_chunk=2)))
 
-    passed = {one.sequence for one in machine.ripen(at(1000), at(1000)).passed}
+    async def read() -> None:
+        await machine.start(100)
+        for place, number in enumerate(order):
+            moment, arms = events[number]
+            if place in restarts:
+                await machine.start(100)
+            if arms:
+                await machine.offer(item(number, moment, "x"), 100)
+            else:
+                assert isinstance(machine.stage, Absence)
+                await machine.apply(machine.stage.came("x", at(moment), number, at(100)), 100)
+        await machine.ripen(1000)
 
-    assert passed == {
+    run(read())
+
+    assert _numbers(machine) == {
         number
         for number, (moment, arms) in enumerate(events)
         if arms

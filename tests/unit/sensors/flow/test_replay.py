@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.unit.sensors.conftest import until
 from tests.unit.sensors.flow.conftest import Acted, Timed, World, dependency, timed
-from tiphys.errors import ManifestError, TiphysError
+from tiphys.errors import ManifestError
 from tiphys.events import CloudEvent
 from tiphys.runtime.replay import Replayed, replay
+from tiphys.sensors.actions import Action
 from tiphys.sensors.runner import SensorRunner
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,6 +33,18 @@ async def replayed(
     task = asyncio.create_task(all_of_it())
     await world.clock.advance(seconds)
     return await task
+
+
+@pytest.fixture
+async def no_complaints() -> AsyncIterator[None]:
+    """The event loop has nothing to complain about, such as errors that nobody asked for."""
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    yield
+    gc.collect()
+    loop.set_exception_handler(None)
+    assert told == []
 
 
 def numbers(acted: list[Acted]) -> list[Any]:
@@ -218,21 +234,41 @@ async def test_a_pause_amid_a_replay_does_not_end_it(world: World) -> None:
     assert [each.succeeded for each in found] == [True] * 3
 
 
+@pytest.mark.usefixtures("no_complaints")
 @pytest.mark.parametrize("more", [{}, {"orderBy": "k"}])
-async def test_a_replay_ends_when_its_sensor_stops(world: World, more: dict[str, Any]) -> None:
+async def test_a_replay_tells_what_was_not_done_when_its_sensor_stopped(
+    world: World, more: dict[str, Any]
+) -> None:
     async with world.running(timed(concurrency=1, **more)) as sensor:
-        await publish(world, 0, 1, 2, k=1)
+        await publish(world, 0, 1, 2, 3, k=1)
         world.acted.clear()
         Timed.takes = 10.0
-        task = asyncio.create_task(replayed(world, sensor, seconds=0))
-        await world.clock.settle()
+        task = asyncio.create_task(replayed(world, sensor, seconds=10))
+        await until(lambda: numbers(world.acted) == [0, 1])
 
-    with pytest.raises(TiphysError, match="the sensor stopped before everything was done"):
-        await task
+    found = await task
     await world.clock.advance(100)
-    assert numbers(world.acted) == [0]
-    assert numbers(Timed.ended) == [0, 1, 2]  # the first time
+    stopped = "the sensor stopped before everything was done that was asked for"
+    assert [(each.succeeded, each.error) for each in found] == [(True, ""), *[(None, stopped)] * 3]
+    assert numbers(world.acted) == [0, 1]
+    assert numbers(Timed.ended) == [0, 1, 2, 3, 0]
     assert await world.dead_letters() == []
+
+
+@pytest.mark.usefixtures("no_complaints")
+async def test_an_error_that_nobody_has_foreseen_ends_a_replay_and_is_told_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_action: Action) -> bool:
+        raise RuntimeError("a bug")
+
+    async with world.running(timed()) as sensor:
+        await publish(world, 0, 1, 2)
+        delivery = sensor.delivery("t")
+        assert delivery is not None
+        monkeypatch.setattr(delivery.execution, "carry_out", broken)
+        with pytest.raises(RuntimeError, match="a bug"):
+            await replayed(world, sensor)
 
 
 async def test_a_blackout_delays_nothing(world: World) -> None:

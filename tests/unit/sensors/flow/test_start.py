@@ -75,6 +75,70 @@ async def test_another_start_does(world: World) -> None:
     assert [a.data["a"]["n"] for a in world.acted] == [4, 3, 4]
 
 
+@pytest.mark.parametrize("join", [{}, {"conditionsJoin": {"key": "k", "window": "1h"}}])
+async def test_another_start_brings_pairs_back_as_well(world: World, join: dict[str, Any]) -> None:
+    def dependencies(**more: Any) -> list[dict[str, Any]]:
+        return [dependency("a", **more), dependency("b", **more)]
+
+    async with world.running(timed("a && b", **join), dependencies=dependencies()):
+        for n in (1, 2):
+            await world.publish("a", k=1, n=n)
+            await world.publish("b", k=1, n=n)
+    again = dependencies(startFrom="all")
+    for _ in range(2):  # and once only
+        async with world.running(timed("a && b", **join), dependencies=again):
+            await world.clock.settle()
+
+    acted = [acted.data["a"]["n"] for acted in world.acted]
+    assert acted[:2] == [1, 2]
+    assert acted[2:]
+    assert len(acted) <= 4
+
+
+async def test_what_comes_back_of_one_dependency_joins_what_is_new_of_the_other(
+    world: World,
+) -> None:
+    async with world.running(timed("a && b")):
+        await world.publish("a", n=1)
+        await world.publish("b", n=1)
+    async with world.running(
+        timed("a && b"), dependencies=[dependency("a", startFrom="all"), dependency("b")]
+    ):
+        await world.publish("b", n=2)
+
+    pairs = [(acted.data["a"]["n"], acted.data["b"]["n"]) for acted in world.acted]
+    assert pairs == [(1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize("flow", [{}, {"debounce": {"period": "1s"}}])
+async def test_a_trigger_that_is_removed_and_made_again_is_new(
+    world: World, flow: dict[str, Any]
+) -> None:
+    other = timed(name="other")
+    await published(world)
+    async with world.running(timed(), other, **starting("all")):
+        await world.clock.settle()
+    async with world.running(other, **starting("all")):
+        await world.clock.settle()
+    assert await world.kept("") == []
+    world.acted.clear()
+    async with world.running(timed(**flow), other, **starting("all")):
+        await world.clock.advance(10)
+
+    assert [a.data["a"]["n"] for a in world.acted] == [0, 1, 2, 3, 4]
+
+
+async def test_changed_conditions_do_not_bring_the_past_back(world: World) -> None:
+    await published(world)
+    names = [dependency("a", startFrom="all"), dependency("b", startFrom="all")]
+    async with world.running(timed("a"), dependencies=names):
+        await world.clock.settle()
+    async with world.running(timed("a || b"), dependencies=names):
+        await world.clock.settle()
+
+    assert [a.data["a"]["n"] for a in world.acted] == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
