@@ -34,7 +34,8 @@ from tiphys.runtime.buses import Key as BusKey
 from tiphys.runtime.cluster_values import ClusterValues, is_configured
 from tiphys.runtime.desired import NOTHING, Desired, Key, bus_name, read
 from tiphys.runtime.secrets import SecretStore, Values
-from tiphys.sensors.runner import SensorRunner, SensorServices
+from tiphys.sensors.runner import SensorRunner
+from tiphys.sensors.services import SensorServices
 from tiphys.sources._runner import EventSourceRunner, Surroundings
 from tiphys.triggers import Egress
 
@@ -103,7 +104,8 @@ class Standalone:
         async with self._changing:
             new = await asyncio.to_thread(read, self.options.paths, self.options.namespace)
             kept = new.keeping(self.desired)
-            changes = await self._apply(kept)
+            async with self._ingest.reloading():
+                changes = await self._apply(kept)
             self.desired = kept
             return changes, new.findings
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import ssl
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from tiphys.aio import Clock, SystemClock, capped_backoff, stop
-from tiphys.bus import Bus, State, Subscription, insist
+from tiphys.aio import Clock, capped_backoff, stop
+from tiphys.bus import State, Subscription, insist
 from tiphys.errors import ManifestError, TiphysError
 from tiphys.languages import LanguageError
-from tiphys.languages.lua import WorkerPool
-from tiphys.manifests.common import TLS, ConfigMapRef, SecretRef
 from tiphys.manifests.sensor import SensorSpec
-from tiphys.observe.history import History, Step
-from tiphys.observe.metrics import Metrics
+from tiphys.observe.history import Step
 from tiphys.sensors.actions import ActionRunner
 from tiphys.sensors.claims import Claims, bucket, sweep
 from tiphys.sensors.dead_letters import DeadLetters
@@ -42,10 +38,11 @@ from tiphys.sensors.plan import (
 )
 from tiphys.sensors.reconcile import reconcile
 from tiphys.sensors.resets import reset_schedules
+from tiphys.sensors.services import SensorServices
 from tiphys.sensors.state import ConditionState
 from tiphys.sensors.trigger_run import TriggerRun, TriggerStatus
 from tiphys.sensors.virtual import VirtualTrigger
-from tiphys.triggers import Egress, TriggerContext
+from tiphys.triggers import TriggerContext
 
 MAX_PENDING = 1000  # messages that a trigger may have at once, the default of NATS
 # What makes a log line, in structlog, in logging and on the line: no place for ``loggingFields``.
@@ -55,37 +52,6 @@ RESERVED = {
 }
 
 log = structlog.get_logger("argo-events.sensor")
-
-
-class Secrets(Protocol):
-    """What triggers read secrets through; see :class:`tiphys.triggers.TriggerContext`."""
-
-    async def secret(self, ref: SecretRef) -> str:
-        """The value of a key of a Secret."""
-        ...
-
-    async def config_map(self, ref: ConfigMapRef) -> str:
-        """The value of a key of a ConfigMap."""
-        ...
-
-    async def tls(self, tls: TLS) -> ssl.SSLContext:
-        """The client context that *tls* describes."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class SensorServices:
-    """What a sensor is given by whoever runs it."""
-
-    bus: Bus
-    secrets: Secrets
-    metrics: Metrics
-    history: History
-    scripts: WorkerPool
-    clock: Clock = dataclasses.field(default_factory=SystemClock)
-    strict: bool = False
-    allow_exec: bool = False
-    egress: Egress = dataclasses.field(default_factory=Egress)
 
 
 class SensorRunner:

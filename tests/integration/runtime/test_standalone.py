@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests._ports import free_port
+from tiphys.aio import stop
 from tiphys.manifests.common import TriggerConfig
 from tiphys.observe.metrics import Metrics
 from tiphys.runtime.standalone import Options, Standalone
@@ -169,3 +170,39 @@ async def test_a_new_annotation_restarts_an_event_source(instance: Standalone) -
     changes, _ = await instance.reload()
 
     assert changes.restarted == [("EventSource", "default", "web")]
+
+
+async def test_senders_notice_nothing_of_a_restart_of_their_event_source(
+    instance: Standalone,
+) -> None:
+    source = webhook()
+    hook = source["spec"]["webhook"]["hook"]
+    url = f"http://127.0.0.1:{hook['port']}/"
+    write(instance, source)
+    await instance.start()
+    async with asyncio.timeout(10):
+        while instance.not_ready():
+            await asyncio.sleep(0.01)
+    statuses: list[int] = []
+
+    async def send(http: aiohttp.ClientSession) -> None:
+        while True:
+            async with http.post(url, json={}) as answer:
+                statuses.append(answer.status)
+
+    async with aiohttp.ClientSession() as http:
+        sending = [asyncio.create_task(send(http)) for _ in range(8)]
+        for round_ in range(3):
+            hook["metadata"] = {"round": str(round_)}
+            write(instance, source)
+            changes, _ = await instance.reload()
+            assert changes.restarted
+            answered = len(statuses)
+            async with asyncio.timeout(10):
+                while len(statuses) < answered + 20:
+                    await asyncio.sleep(0.01)
+        failed = [task for task in sending if task.done()]
+        await stop(*sending)
+
+    assert failed == []
+    assert set(statuses) == {200}

@@ -81,7 +81,7 @@ def secrets_of(service: Service, server: Pair, client: Pair) -> SecretStore:
     for path, value in service.secrets.values.items():
         name, _, key = path.partition("/")
         values.setdefault(("Secret", "ns", name), {})[key] = value.encode()
-    return SecretStore("ns", values)
+    return SecretStore("ns", lambda: values)
 
 
 def tls_block(*, client: bool = False) -> dict[str, Any]:

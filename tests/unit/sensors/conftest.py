@@ -20,7 +20,8 @@ from tiphys.manifests.common import TLS, ConfigMapRef, Parameter, SecretRef, Tri
 from tiphys.manifests.sensor import SensorSpec
 from tiphys.observe.history import History
 from tiphys.observe.metrics import Metrics
-from tiphys.sensors.runner import SensorRunner, SensorServices
+from tiphys.sensors.runner import SensorRunner
+from tiphys.sensors.services import SensorServices
 from tiphys.testing.bus import MemoryBus
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
 

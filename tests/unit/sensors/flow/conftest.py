@@ -22,7 +22,8 @@ from tiphys.manifests.sensor import SensorSpec
 from tiphys.observe.history import History, Step
 from tiphys.observe.metrics import Metrics
 from tiphys.sensors.dead_letters import JOURNAL, LIMITS
-from tiphys.sensors.runner import SensorRunner, SensorServices
+from tiphys.sensors.runner import SensorRunner
+from tiphys.sensors.services import SensorServices
 from tiphys.testing.bus import MemoryBus
 from tiphys.testing.clock import VirtualClock
 from tiphys.triggers import Firing, Outcome, Trigger, TriggerContext, trigger
