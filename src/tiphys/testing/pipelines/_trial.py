@@ -81,8 +81,6 @@ def main(parent: str) -> None:
         channel.end("refused", str(error))
     except RecursionError:
         channel.end("refused", "something in the files is nested too deeply")
-    except OverflowError:
-        channel.end("refused", "a time or a number in the files is too large")
     except MemoryError:
         channel.end("refused", "this takes too much memory: choose less, or fewer events")
     except Exception:  # noqa: BLE001  whoever asks must learn of it
