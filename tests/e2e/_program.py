@@ -74,6 +74,7 @@ class Program:
         self.api_port = free_port()
         self.process: asyncio.subprocess.Process | None = None
         self.output = ""
+        self._killed = False
         self._reader: asyncio.Task[None] | None = None
 
     @property
@@ -93,6 +94,7 @@ class Program:
 
     async def start(self, *, ready: bool = True) -> None:
         """Start it and wait until it is ready."""
+        self._killed = False
         self.process = await asyncio.create_subprocess_exec(
             str(TIPHYS),
             "run",
@@ -112,6 +114,8 @@ class Program:
 
     async def revive(self) -> None:
         """Start it if it is dead; in any case wait until it is ready."""
+        if self._killed:  # perhaps by a task that was cancelled before it saw the end
+            await self._ended()
         if self.process is None or self.process.returncode is not None:
             await self.start()
         await self.wait_ready()
@@ -137,6 +141,7 @@ class Program:
     async def kill(self) -> None:
         """SIGKILL; what it started is on its own."""
         assert self.process is not None
+        self._killed = True
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         await self._ended()
