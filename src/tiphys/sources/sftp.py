@@ -236,18 +236,32 @@ async def rest(clock: Clock, seconds: float, client: asyncssh.SFTPClient, server
 
 
 async def listing(client: asyncssh.SFTPClient, server: Server, directory: str) -> dict[str, State]:
-    """Size and time of change of everything in *directory* that is no directory."""
-    files: dict[str, State] = {}
+    """
+    Size and time of change of everything in *directory* that is no directory.
+
+    Raises :exc:`SourceError`, and :exc:`TimeoutError` after :data:`ANSWER` seconds.
+    """
+    # In a task of its own: when it is cancelled, the library waits for the server once more.
+    looking = asyncio.create_task(_looked(client, directory))
     try:
-        async with asyncio.timeout(ANSWER):
-            async for entry in client.scandir(directory):
-                attributes = entry.attrs
-                if attributes.type != asyncssh.FILEXFER_TYPE_DIRECTORY:
-                    files[str(entry.filename)] = (attributes.size or 0, attributes.mtime or 0)
+        await asyncio.wait([looking], timeout=ANSWER)
+        if not looking.done():
+            raise TimeoutError
+        return looking.result()
     except asyncssh.SFTPConnectionLost as error:
         raise lost(str(server), error) from error
     except asyncssh.SFTPError as error:
         raise SourceError(f"{server} does not list {directory!r}: {error.reason}") from error
+    finally:
+        await end([looking])
+
+
+async def _looked(client: asyncssh.SFTPClient, directory: str) -> dict[str, State]:
+    files: dict[str, State] = {}
+    async for entry in client.scandir(directory):
+        attributes = entry.attrs
+        if attributes.type != asyncssh.FILEXFER_TYPE_DIRECTORY:
+            files[str(entry.filename)] = (attributes.size or 0, attributes.mtime or 0)
     return files
 
 

@@ -131,6 +131,27 @@ class TestSFTP(RemoteSourceContract):
     async def service(self) -> AsyncIterator[Directory]:
         yield self.directory
 
+    async def test_a_server_that_falls_silent_amid_a_listing_is_noticed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "ANSWER", 0.5)
+        handler = asyncssh.sftp.SFTPClientHandler
+        ask = handler.readdir
+
+        async def ask_the_deaf(*arguments: Any) -> Any:
+            monkeypatch.setattr(handler, "readdir", ask)
+            self.directory.server.pause()
+            return await ask(*arguments)
+
+        async with self.running(self.directory, await started_bus()) as (pull, _):
+            try:
+                monkeypatch.setattr(handler, "readdir", ask_the_deaf)
+                await self.directory.until(lambda: pull.status.error is not None)
+            finally:
+                self.directory.server.resume()
+
+        assert "no answer in time" in str(pull.status.error)
+
 
 async def test_the_payload_has_name_operation_and_null_for_no_metadata(
     directory: Directory,
