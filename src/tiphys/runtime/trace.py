@@ -88,8 +88,10 @@ async def events(
         async for stored, event in archive.read(opened.bus, wanted, since=since):
             if courses is None or courses.status(event.id) == status:
                 newest.append((stored, event))
+        if not newest:
+            continue
         if courses is None:
-            courses = await _courses(opened, newest[0][0] if newest else since)
+            courses = await _courses(opened, newest[0][0])
         listed += [(stored, _listed(event, courses)) for stored, event in newest]
     listed.sort(key=lambda entry: entry[0])
     return [entry for _, entry in listed[-limit:]]

@@ -129,17 +129,14 @@ class ActionRunner:
         if self._bucket is not None:
             await self._bucket.acquire()
 
-    async def run(self, action: Action, *, permitted: bool = False) -> Outcome:
+    async def run(self, action: Action) -> Outcome:
         """
-        Try until it succeeds or the attempts are used up.
+        Try until it succeeds or the attempts are used up; the first attempt has its permit.
 
-        *permitted*: the first attempt has waited for its permit already.  Raises
-        :exc:`ActionFailed`, and :exc:`Interrupted` when cancelled between two attempts.
+        Raises :exc:`ActionFailed`, and :exc:`Interrupted` when cancelled between two attempts.
         """
         pauses = self.plan.backoff.pauses()
         attempt, refused = 0, action.refused
-        if not permitted:
-            await self.permit()
         while True:
             attempt += 1
             firing: Firing[Any] | None = None

@@ -75,13 +75,9 @@ class TriggerDecisions:
             key = (dependency.event_source, dependency.event_name)
             self._by_event.setdefault(key, []).append(dependency)
 
-    def concerned(self, event: CloudEvent) -> list[DependencyPlan]:
-        """The dependencies on *event*."""
-        return self._by_event.get((event.source, event.subject), [])
-
     async def decide(self, event: Event, position: Position) -> list[Decision]:
         """The actions that the event of the message at *position* sets in motion."""
-        dependencies = self.concerned(event.cloud_event)
+        dependencies = self._concerned(event)
         if not dependencies:
             self._log.error("Failed to get the dependency names, discarding it", eventID=event.id)
             self._note("dropped", event.id, reason="no dependency is on this event")
@@ -94,6 +90,10 @@ class TriggerDecisions:
             if decision is not None:
                 decisions.append(decision)
         return decisions
+
+    def undecided(self, event: Event) -> Action:
+        """The action that *event* alone would set in motion."""
+        return self._action({dependency.name: event for dependency in self._concerned(event)})
 
     async def done(self, position: Position, decision: Decision) -> None:
         """The action of *decision* needs not be repeated when the message comes again."""
@@ -118,6 +118,11 @@ class TriggerDecisions:
         for dependency, held in forgotten:
             reason = "the conditions were reset"
             self._note("forgotten", held.event.id, dependency=dependency, reason=reason)
+
+    def _concerned(self, event: Event) -> list[DependencyPlan]:
+        """The dependencies on *event*."""
+        cloud_event = event.cloud_event
+        return self._by_event.get((cloud_event.source, cloud_event.subject), [])
 
     async def _passed(self, dependency: DependencyPlan, event: Event) -> Event | None:
         """The transformed event, if it passes the filters."""

@@ -12,7 +12,6 @@ or because the bus lost an acknowledgement.  Their claims tell; then nothing is 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -23,13 +22,14 @@ from tiphys.aio import Clock, Recent, finish, stop
 from tiphys.bus import Delivery, Subscription
 from tiphys.errors import BusError, EventDecodeError, TiphysError
 from tiphys.events import CloudEvent
-from tiphys.sensors.actions import Action, ActionFailed, Interrupted, action_id
+from tiphys.sensors.actions import Action, ActionFailed, Interrupted
 from tiphys.sensors.claims import Claims
 from tiphys.sensors.decisions import Decision, Note, TriggerDecisions
 from tiphys.sensors.event import Event
 from tiphys.sensors.execution import Execution
 from tiphys.sensors.plan import Acknowledgement, TriggerPlan
 from tiphys.sensors.state import Position
+from tiphys.sensors.work import Work
 
 REPEATED = "its action had begun before; with `atLeastOnce: false` nothing is repeated"
 STOPPED = "the sensor stopped before everything was done that was asked for"
@@ -42,28 +42,6 @@ KEEP_ALIVE = 10.0  # seconds between signs of life for a message at work; the bu
 IN_ORDER_AHEAD = 16  # messages fetched at once where they are handled one at a time
 FAULTS = 5  # errors nobody has foreseen after which an event is decided on no more
 REMEMBERED = 60.0  # seconds for which the id of a handled event is known (spec: sensors 12.1)
-
-
-@dataclasses.dataclass(slots=True)
-class Work:
-    """
-    A message at work.
-
-    *delivery* is its newest copy, because only that can be acknowledged; *begun* tells that its
-    actions are under way, or that there are none and it is being acknowledged.  *subscription* is
-    the number of the one that it came from.
-    """
-
-    delivery: Delivery
-    started: float
-    event_id: str = ""
-    begun: bool = False
-    subscription: int = 0
-
-    @property
-    def position(self) -> Position:
-        """Where the message stands in the stream."""
-        return Position(self.delivery.sequence, self.delivery.published)
 
 
 class TriggerDelivery:
@@ -129,7 +107,7 @@ class TriggerDelivery:
         async with self._in_order if in_order else self._slots:
             if self._closed:
                 raise TiphysError(STOPPED)
-            task = asyncio.create_task(act())
+            task = asyncio.create_task(self._with_permit(act))
             self._asked.add(task)
             try:
                 return await task
@@ -139,6 +117,10 @@ class TriggerDelivery:
                 raise
             finally:
                 self._asked.discard(task)
+
+    async def _with_permit(self, act: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        await self.execution.runner.permit()
+        return await act()
 
     async def consume(self, subscription: Subscription, number: int = 0) -> None:
         """
@@ -305,14 +287,17 @@ class TriggerDelivery:
 
         *settled* is called once that is confirmed.
         """
-        names = [f"{work.position.name}.{decision.action.id}" for decision in decisions]
+        position = work.position
         try:
             for number, decision in enumerate(decisions):
-                await self._carry_out(names[number], decision.action, permitted=number == 0)
-                await self.decisions.done(work.position, decision)
+                if number:
+                    await self.execution.runner.permit()
+                await self._carry_out(position, decision.action)
+                await self.decisions.done(position, decision)
             if await self._settle(work) and settled is not None:
                 settled()
-            self._end(*names)
+            for decision in decisions:
+                self._end(position, decision.action)
         except Exception:
             self._recent.discard(work.event_id)  # it comes again, and is no duplicate then
             raise
@@ -320,27 +305,26 @@ class TriggerDelivery:
             self._work.pop(work.delivery.sequence, None)
             self._pending.set(len(self._work))
 
-    async def _carry_out(self, name: str, action: Action, *, permitted: bool) -> None:
-        """Run *action*, whose claim has that name, unless it must not be repeated."""
+    async def _carry_out(self, position: Position, action: Action) -> None:
+        """Run what the message at *position* set in motion, unless it must not be repeated."""
         if self._claims is None:
-            await self.execution.carry_out(action, permitted=permitted)
+            await self.execution.carry_out(action)
             return
-        if not await self._claims.lay(name):
+        if not await self._claims.lay(claim := _claim(position, action)):
             events = action.event_ids
             self._note("duplicate", *events, reason=REPEATED)
             self._log.warning("An action is not repeated", eventIDs=list(events), reason=REPEATED)
             return
         try:
-            await self.execution.carry_out(action, permitted=permitted)
+            await self.execution.carry_out(action)
         except Interrupted:
-            await finish(self._claims.withdraw(name))
+            await finish(self._claims.withdraw(claim))
             raise
 
-    def _end(self, *names: str) -> None:
-        """What led to the actions with these claims is settled."""
+    def _end(self, position: Position, action: Action) -> None:
+        """What led to *action* is settled."""
         if self._claims is not None:
-            for name in names:
-                self._claims.settled(name)
+            self._claims.settled(_claim(position, action))
 
     async def _settle(self, work: Work) -> bool:
         """Acknowledge; false when the bus did not confirm, and the message will come again."""
@@ -362,7 +346,7 @@ class TriggerDelivery:
         hold up for ever what comes behind it.
         """
         try:
-            return await deciding
+            decided = await deciding
         except Exception as error:
             self._recent.discard(work.event_id)
             name = work.position.name
@@ -371,16 +355,12 @@ class TriggerDelivery:
                 raise
             self._log.exception("An event cannot be decided on, and becomes a dead letter")
             failure = ActionFailed(f"unforeseen {type(error).__name__}: {error}", faults, None)
-            await self.execution.keep(self._undecided(work), failure)
-            del self._faults[name]
-            return otherwise
-
-    def _undecided(self, work: Work) -> Action:
-        """The action that the event of a message alone would set in motion."""
-        event = CloudEvent.decode(work.delivery.body)
-        concerned = self.decisions.concerned(event)
-        events = {dependency.name: Event(event) for dependency in concerned}
-        return Action(action_id(self._sensor, self.plan.name, events), events)
+            action = self.decisions.undecided(Event(CloudEvent.decode(work.delivery.body)))
+            await self.execution.keep(action, failure)
+            decided = otherwise
+        if self._faults:
+            self._faults.pop(work.position.name, None)
+        return decided
 
     async def _decided(self, work: Work) -> list[Decision]:
         """The actions that a message sets in motion."""
@@ -394,3 +374,8 @@ class TriggerDelivery:
             self._note("duplicate", event.id)
             return []
         return await self.decisions.decide(Event(event), work.position)
+
+
+def _claim(position: Position, action: Action) -> str:
+    """The name of an action's claim, the same whenever its message comes again."""
+    return f"{position.name}.{action.id}"

@@ -40,14 +40,10 @@ class Execution:
         self._clock = clock
         self._log = log.bind(sensorName=sensor, triggerName=runner.plan.name)
 
-    async def carry_out(self, action: Action, *, permitted: bool = False) -> bool:
-        """
-        Act; returns when the action succeeded (true) or its dead letter is stored (false).
-
-        *permitted* is as in :meth:`ActionRunner.run`.
-        """
+    async def carry_out(self, action: Action) -> bool:
+        """Act; returns when the action succeeded (true) or its dead letter is stored (false)."""
         try:
-            await self.runner.run(action, permitted=permitted)
+            await self.runner.run(action)
             return True
         except ActionFailed as error:
             failure = error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 import orjson
@@ -53,6 +53,11 @@ class Pauses:
             except BusError:
                 continue
 
+    async def keep(self, triggers: Collection[str]) -> None:
+        """Forget of triggers that are gone that they were paused.  Raises :exc:`BusError`."""
+        for trigger in self._triggers.keys() - triggers:
+            await self._set(trigger, None)
+
     async def pause(self, trigger: str | None) -> None:
         """Pause a trigger, or all.  Raises :exc:`BusError`."""
         await self._set(trigger, True)
@@ -61,14 +66,16 @@ class Pauses:
         """Resume a trigger, or all.  Raises :exc:`BusError`."""
         await self._set(trigger, False)
 
-    async def _set(self, trigger: str | None, paused: bool) -> None:
+    async def _set(self, trigger: str | None, paused: bool | None) -> None:
+        """Note that *trigger*, or all, are *paused* or not; None: nothing of that one."""
         while True:
             state = await self._state()
             entry = await state.get(KEY)
             self._read(b"" if entry is None else entry.value)
             everything = paused if trigger is None else self._all
             triggers = {} if trigger is None else {**self._triggers, trigger: paused}
-            body = orjson.dumps({"sensor": everything, "triggers": triggers})
+            known = {name: whether for name, whether in triggers.items() if whether is not None}
+            body = orjson.dumps({"sensor": everything, "triggers": known})
             try:
                 await state.put(KEY, body, revision=0 if entry is None else entry.revision)
             except Conflict:

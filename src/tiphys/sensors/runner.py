@@ -203,6 +203,7 @@ class SensorRunner:
         await sweep(bus, state, self.name, claiming, broken)
         self._plans = await registered(state, self.name, self._plans, broken)
         await self._pauses.load()
+        await self._pauses.keep(self.statuses)
         return state, await DeadLetters.open(bus)
 
     async def _supervised(self, plan: TriggerPlan, state: State, dead_letters: DeadLetters) -> None:

@@ -16,7 +16,7 @@ from tiphys.bus import State
 from tiphys.errors import TiphysError
 from tiphys.sensors.actions import Action, action_id
 from tiphys.sensors.decisions import Decision
-from tiphys.sensors.delivery import IN_ORDER_AHEAD, STOPPED, T, TriggerDelivery, Work
+from tiphys.sensors.delivery import IN_ORDER_AHEAD, STOPPED, T, TriggerDelivery
 from tiphys.sensors.event import Event
 from tiphys.sensors.flow.control import FlowControl, make_stages, place
 from tiphys.sensors.flow.decisions import Awaited, FlowDecisions, item_of
@@ -27,6 +27,8 @@ from tiphys.sensors.flow.timers import Timers
 from tiphys.sensors.flow.waiting import WaitingActions
 from tiphys.sensors.flow.watermark import Watermark
 from tiphys.sensors.plan import Acknowledgement, TriggerPlan
+from tiphys.sensors.state import Position
+from tiphys.sensors.work import Work
 
 AHEAD = 1000  # messages in hand where keys are told apart: as many as the bus hands out
 
@@ -112,7 +114,7 @@ class FlowDelivery(TriggerDelivery):
                 _fail(result, TiphysError(STOPPED))
                 return
             try:
-                outcome = await act()
+                outcome = await self._with_permit(act)
             except asyncio.CancelledError:
                 _fail(result, TiphysError(STOPPED))
                 raise
@@ -187,7 +189,7 @@ class FlowDelivery(TriggerDelivery):
     def _pump(self, *, permitted: bool = False) -> None:
         """Begin what may; *permitted*: the rate limit lets one action begin."""
         while self._may_begin() and (turn := self._queue.next) is not None:
-            # What was asked for waits for its permit by itself.
+            # What was asked for waits for its permit in its turn.
             if turn.asked is None and self.execution.runner.limited:
                 if not permitted:
                     self._ask_permit()
@@ -242,10 +244,11 @@ class FlowDelivery(TriggerDelivery):
         self._acting.add(item.id)
         events = {name: Event(event) for name, event in item.events.items()}
         action = Action(action_id(self._sensor, self.plan.name, events), events, item.origins)
+        position = Position(item.sequence, item.moment)
         try:
-            await self._carry_out(item.id, action, permitted=True)
+            await self._carry_out(position, action)
             await self._control.done(item)
-            self._end(item.id)
+            self._end(position, action)
         finally:
             self._acting.discard(item.id)
 

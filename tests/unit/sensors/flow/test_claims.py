@@ -213,6 +213,46 @@ async def test_what_waits_for_another_attempt_at_a_stop_is_tried_again(
     assert world.unsettled() == 0
 
 
+async def test_of_several_actions_of_an_event_those_that_wait_for_the_rate_limit_have_not_begun(
+    world: World,
+) -> None:
+    event = {"eventSourceName": "a", "eventName": "ev"}
+    twice = {
+        "dependencies": [{"name": name, **event} for name in ("x", "y")],
+        "triggers": [timed("x || y", atLeastOnce=False, **RATE)],
+    }
+    sensor = await world.start(twice)
+    await world.publish("a", n=0)
+    await world.at(30)
+    assert [list(acted.data) for acted in world.acted] == [["x"]]
+    await sensor.stop(grace=0)
+    sensor = await world.start(twice)
+    await world.at(1000)
+    await sensor.stop()
+
+    assert [list(acted.data) for acted in world.acted] == [["x"], ["y"]]
+    assert world.unsettled("x") == 0
+
+
+@pytest.mark.parametrize(
+    "names", [("plain", "debounce"), ("debounce", "plain"), ("plain", "by key")]
+)
+async def test_flow_control_that_is_added_or_removed_changes_no_claim(
+    world: World, names: tuple[str, str]
+) -> None:
+    before, after = (spec(TRIGGERS[name]) for name in names)
+    sensor = await world.start(before)
+    await world.publish("a", n=0)
+    await world.at(20)
+    await world.kill(sensor)
+    world.bus.forget("sn", "t", "a")
+    sensor = await world.start(after)
+    await world.at(100)
+    await sensor.stop()
+
+    assert len(world.acted) == 1
+
+
 async def test_a_claim_whose_confirmation_was_lost_is_still_ones_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,16 @@ async def test_a_pause_lasts_over_a_restart(world: World) -> None:
     assert [a.data["a"]["n"] for a in world.acted] == [1, 2]
 
 
+async def test_a_trigger_of_the_name_of_one_that_is_gone_is_not_paused(world: World) -> None:
+    async with world.running(timed(name="t"), timed(name="u")) as sensor:
+        await sensor.pause("t")
+        await sensor.pause("u")
+    async with world.running(timed(name="u")) as sensor:
+        assert sensor.statuses["u"].phase == "paused"
+    async with world.running(timed(name="t"), timed(name="u")) as sensor:
+        assert (sensor.statuses["t"].phase, sensor.statuses["u"].phase) == ("running", "paused")
+
+
 async def test_only_the_named_trigger_is_paused(world: World) -> None:
     async with world.running(timed(name="t"), timed(name="u")) as sensor:
         await sensor.pause("t")
